@@ -1,0 +1,104 @@
+//! `bench`: one worker over a capture that a `net_pcap` device replays from memory for ever, and that drops what is
+//! sent: the fairest measure of the packet path, since any DPDK program can be run on the very same device.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::Error;
+use super::ports::Ports;
+use super::worker::Spawn;
+use crate::config::{Config, Device, Exception, Idle};
+use crate::control::synthetic_snapshot;
+use crate::graph::Ingress;
+use crate::port::dpdk::Eal;
+use crate::table::{HashKey, channel};
+use crate::worker::{PortTotals, Publication, StageTotals, WorkerCounters};
+
+/// Before the clock starts: caches and branch predictors settle, and the CPU's frequency with them.
+const WARM_UP: Duration = Duration::from_millis(500);
+
+/// What was measured.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// Packets received while the clock ran.
+    pub packets: u64,
+    /// How long it ran.
+    pub elapsed: Duration,
+    /// TSC clocks in that time.
+    pub clocks: u64,
+    /// What became of all packets, warm-up included.
+    pub totals: PortTotals,
+    /// How the stages worked.
+    pub stages: Vec<StageTotals>,
+}
+
+/// Measures `config`'s services on `capture` for `duration`. The configuration's ports are replaced by the one that
+/// replays; next hops are made up.
+///
+/// # Errors
+/// [`Error`] as of the appliance's start.
+pub fn bench(mut config: Config, capture: &Path, duration: Duration) -> Result<Measured, Error> {
+    let spec = format!("net_pcap0,rx_pcap={},infinite_rx=1", capture.display());
+    config.ports.truncate(1);
+    for port in &mut config.ports {
+        port.device = Device::Vdev {
+            spec: spec.clone(),
+            interface: None,
+        };
+        (port.queues, port.exception) = (1, Exception::Off);
+    }
+    config.workers.cores.truncate(1);
+    let core = super::cores(&config)?.into_iter().next().unwrap_or(0);
+    let eal = Eal::start(&config.dpdk, &config.ports)?;
+    let mut ports = Ports::open(&eal, &config)?;
+
+    let key = HashKey::new(config.maglev.hash_key.unwrap_or_default());
+    let snapshot = Arc::new(synthetic_snapshot(&config, key));
+    let (_publisher, subscriber) = channel(Arc::new(Publication::new(snapshot)));
+
+    let counters = WorkerCounters::new(1);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let spawn = Spawn {
+            scope,
+            eal: &eal,
+            stop: &stop,
+            idle: Idle::Poll,
+            burst: config.workers.burst,
+        };
+        let mut lanes = ports.lanes(0, &counters.ports);
+        // The capture's packets were sent to some other MAC address.
+        lanes
+            .iter_mut()
+            .for_each(|lane| lane.ingress = Ingress { mac: None });
+        let started = spawn.worker(core, lanes, subscriber, &counters);
+        let measured = started.map(|_| measure(&counters, duration));
+        stop.store(true, Ordering::Relaxed);
+        measured
+    })
+    .map(|(packets, elapsed, clocks)| Measured {
+        packets,
+        elapsed,
+        clocks,
+        totals: PortTotals::sum(counters.ports.iter()),
+        stages: StageTotals::sum(std::slice::from_ref(&counters)),
+    })
+}
+
+/// Lets the worker run, and reads its counter twice.
+fn measure(counters: &WorkerCounters, duration: Duration) -> (u64, Duration, u64) {
+    let received = || {
+        counters
+            .ports
+            .iter()
+            .map(|port| port.received.packets.get())
+            .sum::<u64>()
+    };
+    let clock = quanta::Clock::new();
+    std::thread::sleep(WARM_UP);
+    let (packets, start, clocks) = (received(), Instant::now(), clock.raw());
+    std::thread::sleep(duration);
+    (received() - packets, start.elapsed(), clock.raw() - clocks)
+}

@@ -1,0 +1,137 @@
+//! `bench`: how fast the packet path is, on one core of this machine.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::{Exit, Failure};
+use crate::appliance::bench::{Measured, bench};
+use crate::config;
+
+/// Measure the packet path on one core, over a capture replayed from memory
+///
+/// The capture's packets (not pcapng) are served by DPDK's net_pcap device for ever, and walk through the services of
+/// the configuration, whose ports are not touched. scripts/bench compares the figure with testpmd's on the same device.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Needs root (for DPDK), and about 3 KiB of packet memory (dpdk.memory_mib) per packet of the capture.
+
+Example:
+  tentetsu bench --config lb1.toml --in noon.pcap --seconds 5")]
+pub struct BenchArgs {
+    /// The configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The capture (pcap)
+    #[arg(long = "in", value_name = "FILE")]
+    input: PathBuf,
+    /// How long to measure
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// How the figures are printed
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+/// The figures.
+#[derive(Debug, Serialize)]
+struct Figures {
+    mpps: f64,
+    ns_per_packet: f64,
+    clocks_per_packet: f64,
+    tsc_ghz: f64,
+    forwarded_share: f64,
+    stages: Vec<StageFigures>,
+}
+
+#[derive(Debug, Serialize)]
+struct StageFigures {
+    stage: &'static str,
+    packets_per_call: f64,
+    clocks_per_packet: f64,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// As of `run`: no permission, no memory, no such file.
+pub fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
+    let config = config::load(&args.config)?;
+    if let Err(error) = std::fs::File::open(&args.input) {
+        return Err(Failure {
+            exit: Exit::No,
+            message: format!("can't read {}: {error}", args.input.display()),
+        });
+    }
+    let measured = bench(config, &args.input, Duration::from_secs(args.seconds))
+        .map_err(super::run::failure)?;
+    let figures = Figures::of(&measured);
+    let mut out = io::stdout().lock();
+    match args.format {
+        Format::Table => figures.write(&mut out)?,
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut out, &figures).map_err(io::Error::from)?;
+            writeln!(out)?;
+        }
+    }
+    Ok(Exit::Ok.into())
+}
+
+impl Figures {
+    #[allow(clippy::cast_precision_loss)] // Figures for people.
+    fn of(measured: &Measured) -> Self {
+        let packets = measured.packets.max(1) as f64;
+        let seconds = measured.elapsed.as_secs_f64();
+        let stages = measured
+            .stages
+            .iter()
+            .filter(|stage| stage.calls > 0)
+            .map(|stage| StageFigures {
+                stage: stage.stage.name(),
+                packets_per_call: stage.packets as f64 / stage.calls as f64,
+                clocks_per_packet: stage.clocks_per_packet,
+            });
+        Self {
+            mpps: packets / seconds / 1e6,
+            ns_per_packet: seconds * 1e9 / packets,
+            clocks_per_packet: measured.clocks as f64 / packets,
+            tsc_ghz: measured.clocks as f64 / seconds / 1e9,
+            forwarded_share: measured.totals.forwarded as f64
+                / measured.totals.received.max(1) as f64,
+            stages: stages.collect(),
+        }
+    }
+
+    fn write(&self, out: &mut impl io::Write) -> io::Result<()> {
+        writeln!(
+            out,
+            "{:.2} Mpps, {:.1} ns/packet, {:.0} TSC clocks/packet (TSC {:.2} GHz), {:.1} % forwarded",
+            self.mpps,
+            self.ns_per_packet,
+            self.clocks_per_packet,
+            self.tsc_ghz,
+            self.forwarded_share * 100.0
+        )?;
+        for stage in &self.stages {
+            let (vector, clocks) = (stage.packets_per_call, stage.clocks_per_packet);
+            writeln!(
+                out,
+                "  {:10} {vector:6.1} packets/call {clocks:6.1} clocks/packet",
+                stage.stage
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,81 @@
+//! `tentetsu check`: all faults of a configuration file at once.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+
+use super::{Exit, Failure};
+use crate::config::{self, Config, Fault, LoadError};
+
+/// Check a configuration file and report all of its faults at once
+///
+/// Needs no root, no NIC and no DPDK. Each fault names its file, line and column, shows the line, and says what
+/// to write instead. Exits with 0 if the file is good, with 78 if not, with 77 if it may not be read.
+///
+/// A running appliance re-reads its file on SIGHUP, by the same rules: check before you send it.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  tentetsu config example > lb1.toml
+  tentetsu check --config lb1.toml
+  tentetsu check --config lb1.toml --format json | jq -r '.[] | \"\\(.line): \\(.message)\"'
+  tentetsu check --config lb1.toml && kill -HUP \"$(pidof tentetsu)\"")]
+pub struct CheckArgs {
+    /// The configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// How faults are printed
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// For people: each fault with its line and a hint
+    Text,
+    /// For programs: a list of {file, line, column, message, hint, path}, empty for a good file
+    Json,
+}
+
+/// Prints what is wrong in the file, or that nothing is.
+///
+/// # Errors
+/// When the file can't be read, or the answer not be written.
+pub fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let (exit, faults) = match config::load(&args.config) {
+        Ok(config) => (Exit::Ok, Ok(config)),
+        Err(LoadError::Faults(faults)) => (Exit::Config, Err(faults)),
+        Err(error) => return Err(error.into()),
+    };
+    let mut out = io::stdout().lock();
+    match (args.format, faults) {
+        (Format::Text, Ok(config)) => {
+            writeln!(out, "{}: ok: {}", args.config.display(), summary(&config))?
+        }
+        (Format::Text, Err(faults)) => writeln!(out, "{faults}")?,
+        (Format::Json, faults) => {
+            let list = faults
+                .as_ref()
+                .err()
+                .map_or(&[] as &[Fault], |faults| faults.list());
+            serde_json::to_writer_pretty(&mut out, list).map_err(io::Error::from)?;
+            writeln!(out)?;
+        }
+    }
+    Ok(exit.into())
+}
+
+fn summary(config: &Config) -> String {
+    let backends = config.pools.iter().map(|pool| pool.backends.len()).sum();
+    let counts = [
+        (config.ports.len(), "port"),
+        (config.services.len(), "service"),
+        (config.pools.len(), "pool"),
+        (backends, "backend"),
+    ];
+    let counted =
+        counts.map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" }));
+    counted.join(", ")
+}

@@ -1,0 +1,148 @@
+//! The command line. One file per subcommand family.
+
+#[cfg(feature = "dpdk")]
+mod bench;
+mod check;
+mod completions;
+mod config;
+mod explain;
+mod man;
+mod offline;
+mod replay;
+#[cfg(feature = "dpdk")]
+mod run;
+
+use std::io::{self, ErrorKind, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::LoadError;
+
+/// Exit codes of the program, after `sysexits.h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or a positive answer.
+    Ok = 0,
+    /// A negative answer.
+    No = 1,
+    /// A wrong command line.
+    Usage = 2,
+    /// What is needed can't be reached.
+    Unreachable = 69,
+    /// Not permitted.
+    Permission = 77,
+    /// The configuration is wrong.
+    Config = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Why a command failed: what to print, and the exit code.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What to print on standard error.
+    pub message: String,
+}
+
+/// A layer-4 load balancer appliance.
+#[derive(Debug, Parser)]
+#[command(name = "tentetsu", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[cfg(feature = "dpdk")]
+    Run(run::RunArgs),
+    #[cfg(feature = "dpdk")]
+    Bench(bench::BenchArgs),
+    Check(check::CheckArgs),
+    Explain(explain::ExplainArgs),
+    Replay(replay::ReplayArgs),
+    Config(config::ConfigArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+}
+
+/// Runs the command that the process was called with.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        #[cfg(feature = "dpdk")]
+        Command::Run(args) => run::run(&args),
+        #[cfg(feature = "dpdk")]
+        Command::Bench(args) => bench::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Config(args) => config::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    };
+    result.unwrap_or_else(|failure| {
+        // A reader that has seen enough, as `head`, is told nothing.
+        if !failure.message.is_empty() {
+            let _ = writeln!(io::stderr(), "tentetsu: {}", failure.message);
+        }
+        failure.exit.into()
+    })
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        let denied = matches!(&error, LoadError::Read { source, .. } if source.kind() == ErrorKind::PermissionDenied);
+        let exit = if denied {
+            Exit::Permission
+        } else {
+            Exit::Config
+        };
+        Self {
+            exit,
+            message: error.to_string(),
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == ErrorKind::BrokenPipe {
+            return Self {
+                exit: Exit::No,
+                message: String::new(),
+            };
+        }
+        Self {
+            exit: Exit::No,
+            message: format!("can't write the answer: {error}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Root may read every file, so the system can't be asked for this answer.
+    #[test]
+    fn a_file_that_may_not_be_read_is_a_matter_of_permission() {
+        for (kind, exit) in [
+            (ErrorKind::PermissionDenied, Exit::Permission),
+            (ErrorKind::NotFound, Exit::Config),
+        ] {
+            let failure = Failure::from(LoadError::Read {
+                path: "lb.toml".into(),
+                source: kind.into(),
+            });
+            assert_eq!(failure.exit, exit);
+            assert!(failure.message.starts_with("can't read lb.toml: "));
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Which flows would go to another backend under another configuration.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::flows::{Flow, FlowCounter};
+use super::lane::Lane;
+use crate::table::{Pool, Snapshot};
+
+/// Flows that are listed by name.
+const LISTED: usize = 20;
+
+/// What differs between two configurations, for this capture.
+#[derive(Debug, Serialize)]
+pub(super) struct Comparison {
+    /// The other configuration file.
+    pub(super) other: String,
+    /// Flows that have a backend under either.
+    pub(super) flows: u64,
+    /// Of these, flows with another backend.
+    pub(super) moved_flows: u64,
+    /// Whether the two numbers before are estimates.
+    pub(super) flows_estimated: bool,
+    /// Packets that have a backend under either.
+    pub(super) packets: u64,
+    /// Of these, packets with another backend.
+    pub(super) moved_packets: u64,
+    /// `moved_packets` over `packets`.
+    pub(super) packet_share: f64,
+    /// The pools that both files have.
+    pub(super) pools: Vec<PoolComparison>,
+    /// The first moved flows.
+    pub(super) listed: Vec<Moved>,
+}
+
+/// One pool's tables under both configurations.
+#[derive(Debug, Serialize)]
+pub(super) struct PoolComparison {
+    pub(super) pool: String,
+    /// Slots of the first file's table.
+    pub(super) slots: usize,
+    /// Slots that belong to another backend; `None`: the tables differ in size and can't be compared.
+    pub(super) moved_slots: Option<usize>,
+    /// `moved_slots` over `slots`.
+    pub(super) slot_share: Option<f64>,
+}
+
+/// A flow and its backends; `None`: it has none there.
+#[derive(Debug, Serialize)]
+pub(super) struct Moved {
+    pub(super) flow: Flow,
+    pub(super) from: Option<IpAddr>,
+    pub(super) to: Option<IpAddr>,
+}
+
+/// Collects the differences, frame by frame.
+pub(super) struct Comparer<'c> {
+    name: String,
+    other: Lane<'c>,
+    flows: FlowCounter,
+    moved: FlowCounter,
+    packets: u64,
+    moved_packets: u64,
+    listed: Vec<Moved>,
+}
+
+impl<'c> Comparer<'c> {
+    /// Compares with `other`, the configuration called `name`.
+    pub(super) fn new(name: String, other: Lane<'c>, max_flows: usize) -> Self {
+        let (flows, moved) = (FlowCounter::new(max_flows), FlowCounter::new(max_flows));
+        Comparer {
+            name,
+            other,
+            flows,
+            moved,
+            packets: 0,
+            moved_packets: 0,
+            listed: Vec::new(),
+        }
+    }
+
+    /// Takes a copy of the frame's packets before the graph changes them.
+    pub(super) fn load(&mut self, lane: &Lane<'_>) {
+        self.other.load(&lane.frame.packets);
+    }
+
+    /// Walks the copies, and compares them with what became of the originals.
+    pub(super) fn compare(&mut self, lane: &Lane<'_>) {
+        self.other.process();
+        for index in 0..lane.frame.packets.len() {
+            let (from, to) = (lane.backend(index), self.other.backend(index));
+            // A flow that only the other file has a service for has its key there.
+            let flow = lane.flow(index).or_else(|| self.other.flow(index));
+            if let (Some(flow), true) = (flow, from.is_some() || to.is_some()) {
+                self.note(Moved { flow, from, to });
+            }
+        }
+    }
+
+    fn note(&mut self, packet: Moved) {
+        self.packets += 1;
+        self.flows.insert(packet.flow);
+        if packet.from == packet.to {
+            return;
+        }
+        self.moved_packets += 1;
+        if self.moved.insert(packet.flow) && self.listed.len() < LISTED {
+            self.listed.push(packet);
+        }
+    }
+
+    /// The result; `snapshot` is the first configuration's.
+    pub(super) fn finish(self, snapshot: &Snapshot) -> Comparison {
+        let (flows, moved) = (self.flows.count(), self.moved.count());
+        Comparison {
+            other: self.name,
+            flows: flows.flows,
+            moved_flows: moved.flows,
+            flows_estimated: flows.estimated || moved.estimated,
+            packets: self.packets,
+            moved_packets: self.moved_packets,
+            packet_share: share(self.moved_packets, self.packets),
+            pools: compare_pools(snapshot, &self.other.snapshot),
+            listed: self.listed,
+        }
+    }
+}
+
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
+}
+
+/// Pools are the same if their names are.
+fn compare_pools(one: &Snapshot, two: &Snapshot) -> Vec<PoolComparison> {
+    let other = |pool: &Pool| {
+        two.tables
+            .pools
+            .iter()
+            .find(|other| other.name == pool.name)
+    };
+    let both = one
+        .tables
+        .pools
+        .iter()
+        .filter_map(|pool| Some((pool, other(pool)?)));
+    both.map(|(pool, other)| compare_pool((one, pool), (two, other)))
+        .collect()
+}
+
+fn compare_pool(one: (&Snapshot, &Pool), two: (&Snapshot, &Pool)) -> PoolComparison {
+    let slots = one.1.slots.len();
+    let differs = |slot: &u32| owner(one, *slot) != owner(two, *slot);
+    let comparable = slots == two.1.slots.len();
+    let moved_slots = comparable.then(|| (0..slots as u32).filter(differs).count());
+    PoolComparison {
+        pool: one.1.name.to_string(),
+        slots,
+        moved_slots,
+        slot_share: moved_slots.map(|moved| share(moved as u64, slots as u64)),
+    }
+}
+
+fn owner((snapshot, pool): (&Snapshot, &Pool), slot: u32) -> Option<IpAddr> {
+    let backend = snapshot.tables.backends.get(pool.backend(slot)? as usize)?;
+    Some(backend.address)
+}

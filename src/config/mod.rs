@@ -1,0 +1,231 @@
+//! The typed configuration of one appliance.
+//!
+//! [`Config`] is what is *meant*: every value is checked, every default filled in, every name resolved.
+//! [`load`] and [`parse`] make one from TOML, or report every [`Fault`] of the file at once. They read in two
+//! passes: each section's file here turns a table into a draft and reports what is wrong in it alone, then
+//! `rules` reports what is wrong between sections. Only a syntax error ends the reading early.
+
+mod device;
+mod document;
+mod dpdk;
+mod exception;
+mod fault;
+mod load;
+mod maglev;
+mod node;
+mod place;
+mod pool;
+mod port;
+mod prefix;
+mod report;
+mod rules;
+mod section;
+mod service;
+mod value;
+mod workers;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+pub use document::{known_keys, parse};
+pub use fault::{Fault, Faults};
+pub use load::{LoadError, load};
+
+/// One appliance's whole configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// This appliance.
+    pub node: Node,
+    /// How the DPDK environment is started.
+    pub dpdk: Dpdk,
+    /// The packet workers.
+    pub workers: Workers,
+    /// How lookup tables are made.
+    pub maglev: Maglev,
+    /// Ports, in the file's order; a port's index is its place here.
+    pub ports: Vec<Port>,
+    /// Pools, in the file's order.
+    pub pools: Vec<Pool>,
+    /// Services, in the file's order.
+    pub services: Vec<Service>,
+}
+
+/// `[node]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Name in messages and, later, in the cluster. Default: the host's name.
+    pub name: String,
+    /// Where the appliance keeps what must outlive it. Default `/var/lib/tentetsu`.
+    pub state_dir: PathBuf,
+}
+
+/// `[dpdk]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dpdk {
+    /// Whether packet memory lies in huge pages.
+    pub huge_pages: HugePages,
+    /// Packet memory in MiB per NUMA node in use. Default 256.
+    pub memory_mib: u32,
+    /// Keeps two appliances on one host apart. Default: `tentetsu-` and the node's name.
+    pub file_prefix: String,
+    /// Further EAL arguments, taken as they are.
+    pub eal_args: Vec<String>,
+}
+
+/// `dpdk.huge_pages`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HugePages {
+    /// Use them where enough are free, do without otherwise (PCI NICs need them). The default.
+    Auto,
+    /// Fail to start without.
+    Required,
+    /// Never use them.
+    Off,
+}
+
+/// `[workers]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Workers {
+    /// Cores, one worker each, pinned. Empty: one worker on the last core that this process may use.
+    pub cores: Vec<usize>,
+    /// What a worker with nothing to do does; `None`: by the ports (`Poll` when every port is a NIC of its own).
+    pub idle: Option<Idle>,
+    /// Packets taken at once from a receive queue, 1 to 256. Default 64.
+    pub burst: usize,
+}
+
+/// `workers.idle`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idle {
+    /// Spin.
+    Poll,
+    /// Back off to sleeps of tens of microseconds.
+    Adaptive,
+}
+
+/// `[maglev]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Maglev {
+    /// Slots per table, a prime. Default 65,537.
+    pub slots: u32,
+    /// The key given in the file or read from `hash_key_file`; `None`: `run` makes one in the state directory.
+    pub hash_key: Option<[u8; 16]>,
+}
+
+/// `[[port]]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Port {
+    /// Name in messages, counters and metrics.
+    pub name: String,
+    /// What drives it.
+    pub device: Device,
+    /// Receive/transmit queue pairs; at most one per worker. Default: one per worker for PCI devices, else 1.
+    pub queues: u16,
+    /// Descriptors per receive queue. Default 1,024.
+    pub rx_descriptors: u16,
+    /// Descriptors per transmit queue. Default 1,024.
+    pub tx_descriptors: u16,
+    /// Largest IP packet. Default 1,500.
+    pub mtu: u16,
+    /// The port's own addresses. For kernel interfaces they may be left out: the kernel's are read.
+    pub addresses: Vec<IpNet>,
+    /// Prefixes from which the outer source of encapsulated packets is drawn, routed to this node.
+    /// Empty: the port's own address of that family.
+    pub encap_source: Vec<IpNet>,
+    /// Where packets that are for this host go.
+    pub exception: Exception,
+}
+
+/// `port.device`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Device {
+    /// A PCI address such as `0000:03:00.0`.
+    Pci(String),
+    /// A DPDK vdev such as `net_af_xdp0,iface=eth1`.
+    Vdev {
+        /// The whole string.
+        spec: String,
+        /// Value of `iface=`, where the kernel keeps the NIC.
+        interface: Option<String>,
+    },
+}
+
+/// `port.exception`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exception {
+    /// The kernel keeps the NIC and sees what is its own (`net_af_xdp*`, `net_af_packet*`; their default).
+    Kernel,
+    /// A TAP interface of this name stands for the port in the host (default `tt-` and the port's name).
+    Tap(String),
+    /// Packets for the host are dropped (vdevs without a host side; their default).
+    Off,
+}
+
+/// `[[pool]]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pool {
+    /// Name.
+    pub name: String,
+    /// How packets reach the backends.
+    pub encap: Encap,
+    /// Backends, in the file's order.
+    pub backends: Vec<Backend>,
+}
+
+/// `pool.encap`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encap {
+    /// IP in IP: RFC 2003, RFC 4213, RFC 2473, by the families of the VIP and of the backend.
+    Ipip,
+    /// Only the destination MAC changes; backends are on link.
+    L2Dsr,
+}
+
+/// `[[pool.backend]]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Backend {
+    /// Name; default: the address. Unique in its pool, and what the Maglev permutation is drawn from.
+    pub name: String,
+    /// Where packets go.
+    pub address: IpAddr,
+    /// Share of the slots relative to the pool's other weights; 0 takes none. Default 100, at most 65,535.
+    pub weight: u32,
+}
+
+/// `[[service]]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// Name.
+    pub name: String,
+    /// VIP address or prefix (`/32` or `/128` for an address).
+    pub address: IpNet,
+    /// Transport protocol.
+    pub protocol: Protocol,
+    /// Destination ports, sorted, not overlapping; a single `0..=65535` for any.
+    pub ports: Vec<std::ops::RangeInclusive<u16>>,
+    /// Index into [`Config::pools`].
+    pub pool: usize,
+}
+
+/// `service.protocol`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// TCP, 6.
+    Tcp,
+    /// UDP, 17.
+    Udp,
+    /// SCTP, 132.
+    Sctp,
+}
+
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! Collects the faults of one file.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt::Display;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use super::fault::{Fault, Faults};
+use super::place::{Found, Place};
+
+/// Enough for anybody to mend, and a bound on memory for hostile files.
+const MAX_FAULTS: usize = 1_000;
+
+/// The longest message, hint or path: a hostile file may hold a value of many megabytes.
+const MAX_TEXT: usize = 500;
+
+/// What is wrong with a value, and what to write instead; its reader knows the place.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub message: String,
+    pub hint: String,
+}
+
+impl Problem {
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+}
+
+/// The faults found so far. Readers share it, hence the cells.
+pub(super) struct Report {
+    file: Arc<str>,
+    text: Arc<str>,
+    line_starts: Vec<usize>,
+    list: RefCell<Vec<Fault>>,
+    left_out: Cell<usize>,
+}
+
+impl Report {
+    pub fn new(file: &str, text: &str) -> Self {
+        let newlines = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self {
+            file: file.into(),
+            text: text.into(),
+            line_starts: std::iter::once(0).chain(newlines).collect(),
+            list: RefCell::default(),
+            left_out: Cell::default(),
+        }
+    }
+
+    /// The file's name.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The line of a place, from 1.
+    pub fn line(&self, place: &Place) -> usize {
+        self.line_starts
+            .partition_point(|&start| start <= place.span.start)
+    }
+
+    /// Adds a fault.
+    pub fn fault(&self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
+        let mut list = self.list.borrow_mut();
+        if list.len() == MAX_FAULTS {
+            self.left_out.set(self.left_out.get() + 1);
+            return;
+        }
+        let start = boundary(&self.text, place.span.start);
+        let end = boundary(&self.text, place.span.end).max(start);
+        let line = self.line_starts.partition_point(|&from| from <= start);
+        let line_start = self.line_starts[line - 1];
+        list.push(Fault {
+            file: Arc::clone(&self.file),
+            line,
+            column: self.text[line_start..start].chars().count() + 1,
+            message: bounded(message.into()),
+            hint: bounded(hint.into()),
+            path: bounded(place.path.clone()),
+            span: start..end,
+            text: Arc::clone(&self.text),
+        });
+    }
+
+    /// Reports each value that an earlier one equals; `what` names it in messages, such as `port name`.
+    pub fn unique<'f, T>(&self, what: &str, found: impl IntoIterator<Item = &'f Found<T>>)
+    where
+        T: Hash + Eq + Display + 'f,
+    {
+        let mut first = HashMap::new();
+        for Found { value, place } in found {
+            match first.entry(value) {
+                Entry::Vacant(entry) => _ = entry.insert(place),
+                Entry::Occupied(entry) => self.fault(
+                    place,
+                    format!(
+                        "{what} `{value}` is used twice, first on line {}",
+                        self.line(entry.get())
+                    ),
+                    format!("each {what} is used once: change this one or take it out"),
+                ),
+            }
+        }
+    }
+
+    /// The faults in the file's order; `None` if there are none.
+    pub fn finish(self) -> Option<Faults> {
+        let mut list = self.list.into_inner();
+        list.sort_by_key(|fault| fault.span.start);
+        let left_out = self.left_out.get();
+        (!list.is_empty()).then_some(Faults { list, left_out })
+    }
+}
+
+/// The last boundary up to `at`: a syntax error may lie inside a character or a line's end.
+fn boundary(text: &str, at: usize) -> usize {
+    let splits = |at: &usize| match text.split_at_checked(*at) {
+        Some((left, right)) => !(left.ends_with('\r') && right.starts_with('\n')),
+        None => false,
+    };
+    (0..=at.min(text.len())).rev().find(splits).unwrap_or(0)
+}
+
+fn bounded(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        text.truncate(boundary(&text, MAX_TEXT));
+        text.push('…');
+    }
+    text
+}

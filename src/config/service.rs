@@ -1,0 +1,184 @@
+//! Reads `[[service]]`.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use ipnet::IpNet;
+
+use super::place::Found;
+use super::report::{Problem, Report};
+use super::section::Section;
+use super::value::Value;
+use super::{Protocol, Service, prefix};
+
+pub(super) const KEYS: [&str; 5] = ["name", "address", "protocol", "ports", "pool"];
+
+const PROTOCOL: [(&str, Protocol); 3] = [
+    ("tcp", Protocol::Tcp),
+    ("udp", Protocol::Udp),
+    ("sctp", Protocol::Sctp),
+];
+const FORM: &str = "ports = [80, \"8000-8099\"]` or `ports = \"any\"";
+const PORT_HINT: &str = "write a number from 1 to 65535, or a range such as \"8000-8099\"";
+/// More ranges than this can't help overlapping.
+const MAX_RANGES: usize = 65_535;
+
+type Ports = RangeInclusive<u16>;
+
+/// A service as far as it could be read: what is missing was reported.
+pub(super) struct Draft {
+    pub name: Option<Found<String>>,
+    pub address: Option<Found<IpNet>>,
+    pub protocol: Option<Protocol>,
+    pub ports: Vec<Found<Ports>>,
+    pub pool: Option<Found<String>>,
+}
+
+pub(super) fn read(section: &Section) -> Draft {
+    let protocol = section
+        .required("protocol", "\"tcp\"")
+        .and_then(|value| value.choice(&PROTOCOL));
+    let ports = section
+        .required("ports", "[80]")
+        .map(|value| read_ports(&value));
+    Draft {
+        name: section
+            .required("name", "\"web\"")
+            .and_then(|value| value.name()),
+        address: section
+            .required("address", "\"203.0.113.10\"")
+            .and_then(|value| value.parse(prefix::prefix)),
+        protocol: protocol.map(|protocol| protocol.value),
+        ports: ports.unwrap_or_default(),
+        pool: section
+            .required("pool", "\"web\"")
+            .and_then(|value| value.text())
+            .map(|pool| pool.map(str::to_owned)),
+    }
+}
+
+fn read_ports(value: &Value) -> Vec<Found<Ports>> {
+    if value.is_text() {
+        return value
+            .choice(&[("any", ())])
+            .map(|any| any.map(|()| 0..=u16::MAX))
+            .into_iter()
+            .collect();
+    }
+    let Some(list) = value.list(MAX_RANGES, FORM) else {
+        return Vec::new();
+    };
+    if list.is_empty() {
+        value.fault(
+            "a service without ports gets no packets",
+            format!("write `{FORM}`"),
+        );
+    }
+    list.iter().filter_map(read_port).collect()
+}
+
+fn read_port(value: &Value) -> Option<Found<Ports>> {
+    if value.is_integer() {
+        return value
+            .integer(1..=u16::MAX)
+            .map(|port| port.map(|port| port..=port));
+    }
+    if !value.is_text() {
+        value.mistyped("a port or a range of ports", PORT_HINT);
+        return None;
+    }
+    value.parse(range)
+}
+
+fn range(text: &str) -> Result<Ports, Problem> {
+    let (low, high) = text.split_once('-').unwrap_or((text, text));
+    match (low.trim().parse::<u16>(), high.trim().parse::<u16>()) {
+        (Ok(low), Ok(high)) if low > high => Err(Problem::new(
+            format!("the range {low}-{high} is upside down"),
+            format!("write \"{high}-{low}\""),
+        )),
+        (Ok(0), Ok(_)) => Err(Problem::new(
+            "port 0 can't be served by itself",
+            "begin at 1, or write `ports = \"any\"`",
+        )),
+        (Ok(low), Ok(high)) => Ok(low..=high),
+        _ => Err(Problem::new(
+            format!("{text:?} is not a range of ports"),
+            PORT_HINT,
+        )),
+    }
+}
+
+/// Reports what is wrong between services.
+pub(super) fn check(services: &[Draft], report: &Report) {
+    report.unique(
+        "service name",
+        services.iter().filter_map(|service| service.name.as_ref()),
+    );
+    let mut groups: HashMap<_, Vec<&Found<Ports>>> = HashMap::new();
+    for service in services {
+        if let (Some(address), Some(protocol)) = (&service.address, service.protocol) {
+            groups
+                .entry((address.value, protocol))
+                .or_default()
+                .extend(&service.ports);
+        }
+    }
+    for ranges in groups.values_mut() {
+        check_overlap(ranges, report);
+    }
+}
+
+/// One sweep over the ranges of one address and protocol, in order of their first ports.
+fn check_overlap(ranges: &mut [&Found<Ports>], report: &Report) {
+    ranges.sort_by_key(|range| *range.value.start());
+    let mut ranges = ranges.iter();
+    let Some(mut widest) = ranges.next() else {
+        return;
+    };
+    for range in ranges {
+        if range.value.start() <= widest.value.end() {
+            let (first, second) = if range.place.span.start < widest.place.span.start {
+                (range, widest)
+            } else {
+                (widest, range)
+            };
+            report.fault(
+                &second.place,
+                format!(
+                    "ports {} overlap {} on line {}, of the same address and protocol",
+                    written(&second.value),
+                    written(&first.value),
+                    report.line(&first.place)
+                ),
+                "a port of an address belongs to one service: take it out of one of the two",
+            );
+        }
+        if range.value.end() > widest.value.end() {
+            widest = range;
+        }
+    }
+}
+
+fn written(ports: &Ports) -> String {
+    match (*ports.start(), *ports.end()) {
+        (0, u16::MAX) => "\"any\"".to_owned(),
+        (low, high) if low == high => low.to_string(),
+        (low, high) => format!("{low}-{high}"),
+    }
+}
+
+impl Draft {
+    /// The service, if nothing that it needs is missing.
+    pub fn finish(self, pool_of: &HashMap<String, usize>) -> Option<Service> {
+        let mut ports: Vec<_> = self.ports.into_iter().map(|ports| ports.value).collect();
+        ports.sort_by_key(|ports| *ports.start());
+        Some(Service {
+            name: self.name?.value,
+            address: self.address?.value,
+            protocol: self.protocol?,
+            ports,
+            pool: *pool_of.get(&self.pool?.value)?,
+        })
+    }
+}

@@ -1,0 +1,190 @@
+//! Reads a value: each reader returns what it is asked for, or reports a fault and returns nothing.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::place::{Found, Place};
+use super::report::{Problem, Report};
+use super::section::{Section, similar};
+
+/// One value of the file.
+#[derive(Clone)]
+pub(super) struct Value<'a> {
+    value: &'a DeValue<'a>,
+    pub place: Place,
+    pub report: &'a Report,
+}
+
+impl<'a> Value<'a> {
+    pub fn new(value: &'a Spanned<DeValue<'a>>, place: Place, report: &'a Report) -> Self {
+        Self {
+            value: value.get_ref(),
+            place,
+            report,
+        }
+    }
+
+    /// Reports that this value is wrong.
+    pub fn fault(&self, message: impl Into<String>, hint: impl Into<String>) {
+        self.report.fault(&self.place, message, hint);
+    }
+
+    /// Whether this is a string.
+    pub fn is_text(&self) -> bool {
+        self.value.is_str()
+    }
+
+    /// Whether this is an integer.
+    pub fn is_integer(&self) -> bool {
+        self.value.is_integer()
+    }
+
+    fn found<T>(&self, value: T) -> Found<T> {
+        Found {
+            value,
+            place: self.place.clone(),
+        }
+    }
+
+    /// Reports a value of another type than what is `wanted`.
+    pub fn mistyped(&self, wanted: &str, hint: &str) {
+        let actual = self.value.type_str();
+        let article = if matches!(actual, "integer" | "array") {
+            "an"
+        } else {
+            "a"
+        };
+        self.fault(format!("this is {article} {actual}, not {wanted}"), hint);
+    }
+
+    /// A string.
+    pub fn text(&self) -> Option<Found<&'a str>> {
+        let text = self.value.as_str();
+        if text.is_none() {
+            self.mistyped("a string", "write a text in double quotes");
+        }
+        text.map(|text| self.found(text))
+    }
+
+    /// A string that `parse` makes something of, or finds a problem with.
+    pub fn parse<T>(&self, parse: impl FnOnce(&str) -> Result<T, Problem>) -> Option<Found<T>> {
+        let text = self.text()?;
+        match parse(text.value) {
+            Ok(value) => Some(self.found(value)),
+            Err(Problem { message, hint }) => {
+                self.fault(message, hint);
+                None
+            }
+        }
+    }
+
+    /// A string that people and file formats can name things by.
+    pub fn name(&self) -> Option<Found<String>> {
+        self.parse(name)
+    }
+
+    /// A path of the file system; a relative one starts at `folder`.
+    pub fn path(&self, folder: &Path) -> Option<Found<PathBuf>> {
+        self.parse(|text| {
+            if text.is_empty() || text.contains('\0') {
+                let hint = "write the path of a file or folder";
+                return Err(Problem::new("this path is empty or has a NUL in it", hint));
+            }
+            Ok(folder.join(text))
+        })
+    }
+
+    /// An integer within `range`.
+    pub fn integer<T>(&self, range: RangeInclusive<T>) -> Option<Found<T>>
+    where
+        T: TryFrom<i128> + PartialOrd + Display,
+    {
+        let hint = format!("write an integer from {} to {}", range.start(), range.end());
+        let Some(integer) = self.value.as_integer() else {
+            self.mistyped("an integer", &hint);
+            return None;
+        };
+        let wide = i128::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let value = wide
+            .and_then(|wide| T::try_from(wide).ok())
+            .filter(|value| range.contains(value));
+        if value.is_none() {
+            self.fault(format!("{integer} is out of range"), hint);
+        }
+        value.map(|value| self.found(value))
+    }
+
+    /// One word out of a few.
+    pub fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<Found<T>> {
+        self.parse(|text| {
+            let chosen = choices.iter().find(|(word, _)| *word == text);
+            chosen.map(|&(_, value)| value).ok_or_else(|| {
+                let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+                Problem::new(
+                    format!("{text:?} is not known here"),
+                    choice_hint(text, &words),
+                )
+            })
+        })
+    }
+
+    /// The elements of an array, at most `limit`; `form` shows how it is written.
+    pub fn list(&self, limit: usize, form: &str) -> Option<Vec<Value<'a>>> {
+        let Some(array) = self.value.as_array() else {
+            self.mistyped("a list", &format!("write `{form}`"));
+            return None;
+        };
+        let element = |(index, value): (usize, &'a Spanned<DeValue<'a>>)| {
+            Value::new(value, self.place.element(index, value.span()), self.report)
+        };
+        if let Some(first) = array.iter().enumerate().nth(limit).map(element) {
+            first.fault(
+                format!(
+                    "there are {} elements in `{}`, too many",
+                    array.len(),
+                    self.place.path
+                ),
+                format!("at most {limit} are possible: take this one and all that follow out"),
+            );
+        }
+        Some(array.iter().enumerate().take(limit).map(element).collect())
+    }
+
+    /// A table; `form` shows how it is written.
+    pub fn section(&self, keys: &'static [&'static str], form: &str) -> Option<Section<'a>> {
+        let Some(table) = self.value.as_table() else {
+            self.mistyped("a table", &format!("write `{form}`"));
+            return None;
+        };
+        Some(Section::open(table, self.place.clone(), self.report, keys))
+    }
+}
+
+/// A name: 1 to 64 characters, none of them a control.
+pub(super) fn name(text: &str) -> Result<String, Problem> {
+    let message = if text.trim().is_empty() {
+        "this name is empty"
+    } else if text.chars().any(char::is_control) {
+        "this name has a control character in it"
+    } else if text.chars().count() > 64 {
+        "this name is longer than 64 characters"
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(Problem::new(
+        message,
+        "write a short name, such as \"web1\"",
+    ))
+}
+
+fn choice_hint(text: &str, words: &[&str]) -> String {
+    match (similar(text, words), words) {
+        (Some(word), _) => format!("did you mean {word:?}?"),
+        (None, [word]) => format!("write {word:?}"),
+        (None, words) => format!("write one of \"{}\"", words.join("\", \"")),
+    }
+}

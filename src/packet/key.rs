@@ -1,0 +1,126 @@
+//! Flow keys of a frame, laid out for hashing many at once.
+
+use super::FRAME_SIZE;
+use crate::wire::PortPair;
+
+/// Words of the longest key, IPv6.
+const WORDS: usize = 5;
+
+/// The 5-tuples of a frame's packets, word by word: `words[w][i]` is word `w` of packet `i`.
+///
+/// A key is the message that the flow hash takes (see `table::hash`), cut into little-endian words,
+/// the last of which carries the message's length in its highest byte, as SipHash wants it:
+///
+/// | family | words |
+/// |---|---|
+/// | IPv4 | source and destination; ports, protocol, 13 |
+/// | IPv6 | source (2), destination (2); ports, protocol, 37 |
+///
+/// Stages write a packet's key at the packet's own index, so that the hash reads whole vector
+/// registers without gathering.
+pub struct FlowKeys {
+    words: [[u64; FRAME_SIZE]; WORDS],
+}
+
+/// The part of a 5-tuple behind the addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transport {
+    /// Ports, or 0 and 0.
+    pub ports: PortPair,
+    /// IP protocol number.
+    pub protocol: u8,
+}
+
+impl Transport {
+    #[inline(always)]
+    fn word(self, message_len: u8) -> u64 {
+        let ports = u32::from_le_bytes(self.ports.bytes());
+        u64::from(ports) | u64::from(self.protocol) << 32 | u64::from(message_len) << 56
+    }
+
+    #[inline(always)]
+    fn of_word(word: u64) -> Self {
+        let [a, b, c, d, protocol, ..] = word.to_le_bytes();
+        let ports = PortPair::new(u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+        Self { ports, protocol }
+    }
+}
+
+impl Default for FlowKeys {
+    fn default() -> Self {
+        Self {
+            words: [[0; FRAME_SIZE]; WORDS],
+        }
+    }
+}
+
+impl FlowKeys {
+    /// Writes packet `index`'s IPv4 key; `addresses` is source, then destination, as on the wire.
+    #[inline(always)]
+    pub fn set_v4(&mut self, index: u8, addresses: [u8; 8], transport: Transport) {
+        let i = usize::from(index);
+        self.words[0][i] = u64::from_le_bytes(addresses);
+        self.words[1][i] = transport.word(13);
+    }
+
+    /// Writes packet `index`'s IPv6 key; `addresses` is source, then destination, as on the wire.
+    #[inline(always)]
+    pub fn set_v6(&mut self, index: u8, addresses: [u8; 32], transport: Transport) {
+        let i = usize::from(index);
+        for (word, bytes) in self.words.iter_mut().zip(addresses.as_chunks::<8>().0) {
+            word[i] = u64::from_le_bytes(*bytes);
+        }
+        self.words[4][i] = transport.word(37);
+    }
+
+    /// Destination of packet `index`'s IPv4 key.
+    #[inline(always)]
+    #[must_use]
+    pub fn destination_v4(&self, index: u8) -> [u8; 4] {
+        let [_, _, _, _, a, b, c, d] = self.words[0][usize::from(index)].to_le_bytes();
+        [a, b, c, d]
+    }
+
+    /// Destination of packet `index`'s IPv6 key.
+    #[inline(always)]
+    #[must_use]
+    pub fn destination_v6(&self, index: u8) -> [u8; 16] {
+        let i = usize::from(index);
+        let value = u128::from(self.words[2][i]) | u128::from(self.words[3][i]) << 64;
+        value.to_le_bytes()
+    }
+
+    /// What a service is looked up by, of packet `index`'s IPv4 key: destination, its port and the protocol in one
+    /// word, to be compared only.
+    #[inline(always)]
+    #[must_use]
+    pub fn target_v4(&self, index: u8) -> u64 {
+        let i = usize::from(index);
+        self.words[0][i] & 0xffff_ffff_0000_0000 | self.words[1][i] >> 16 & 0x00ff_ffff
+    }
+
+    /// Ports and protocol of packet `index`'s IPv4 key.
+    #[inline(always)]
+    #[must_use]
+    pub fn transport_v4(&self, index: u8) -> Transport {
+        Transport::of_word(self.words[1][usize::from(index)])
+    }
+
+    /// Ports and protocol of packet `index`'s IPv6 key.
+    #[inline(always)]
+    #[must_use]
+    pub fn transport_v6(&self, index: u8) -> Transport {
+        Transport::of_word(self.words[4][usize::from(index)])
+    }
+
+    /// The first `W` words of all packets.
+    #[inline(always)]
+    #[must_use]
+    pub fn words<const W: usize>(&self) -> &[[u64; FRAME_SIZE]; W] {
+        const { assert!(W <= WORDS) };
+        // The assertion above makes the chunk exist.
+        self.words
+            .first_chunk::<W>()
+            .unwrap_or_else(|| unreachable!())
+    }
+}
