@@ -206,6 +206,23 @@ static void receive_no_outgoing(unsigned int ifindex)
 		closedir(folder);
 }
 
+/* Drops what came before receive_no_outgoing() took hold: the sockets take packets from the moment the device is
+ * probed. What comes meanwhile off the wire is no loss: a port that starts has missed packets before. */
+static void drop_early(uint16_t port, const struct tt_setup *setup)
+{
+	enum { EARLY_MAX = 4096 };
+	struct rte_mbuf *early[32];
+
+	for (uint16_t q = 0; q < setup->queues; q++) {
+		/* A ring of them (512 unless the vdev says otherwise), bounded so that a busy wire can't hold the start up. */
+		for (unsigned int seen = 0, n = 1; n > 0 && seen < EARLY_MAX; seen += n) {
+			n = rte_eth_rx_burst(port, q, early, RTE_DIM(early));
+			rte_pktmbuf_free_bulk(early, n);
+		}
+	}
+	(void)rte_eth_stats_reset(port);
+}
+
 /* The descriptor counts and the mtu in `setup` become those that the device took. */
 int tt_port_start(uint16_t port, struct tt_setup *setup)
 {
@@ -234,6 +251,8 @@ int tt_port_start(uint16_t port, struct tt_setup *setup)
 	}
 	if (err == 0)
 		err = rte_eth_dev_start(port);
+	if (err == 0 && is_af_packet(&dev))
+		drop_early(port, setup);
 	/* The host's IPv6 neighbours are asked by multicast. A device that can't filter has nothing to switch. */
 	if (err == 0 && setup->all_multicast)
 		(void)rte_eth_allmulticast_enable(port);
