@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use etherparse::{Icmpv4Type, PacketBuilder, icmpv4::DestUnreachableHeader};
 use tentetsu::config;
-use tentetsu::control::{compile_snapshot, compile_tables, synthetic_reach};
+use tentetsu::control::{Plan, compile_snapshot, compile_tables, synthetic_reach};
 use tentetsu::graph::{Context, Graph, GraphCounters, Ingress, PortCounters, Stage, TrafficSheet};
 use tentetsu::packet::{Buffer, Frame, NoRoom};
 use tentetsu::port::pcap::HeapBuffer;
@@ -141,9 +141,10 @@ fn snapshot() -> Snapshot {
     let path = folder.path().join("lb.toml");
     std::fs::write(&path, CONFIG).unwrap();
     let config = config::load(&path).unwrap();
-    let tables = Arc::new(compile_tables(&config, HashKey::default()));
+    let plan = Plan::of_config(&config);
+    let tables = Arc::new(compile_tables(&plan, HashKey::default()));
     let reach = |address| synthetic_reach(&config, address);
-    compile_snapshot(Generation::default(), &config, &tables, reach)
+    compile_snapshot(Generation::default(), &plan, &config.ports, &tables, reach)
 }
 
 /// Walks a packet alone, so that the stages whose counters moved are its way; gives the ways between them.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::ports::{OwnAddress, with_kernel_addresses};
 use crate::config::{self, Config};
 use crate::control::nexthop::NextHops;
-use crate::control::{compile_snapshot, compile_tables, kernel_reach};
+use crate::control::{Plan, compile_snapshot, compile_tables, kernel_reach};
 use crate::table::{Generation, HashKey, Publisher, Snapshot, Subscriber, Tables, channel};
 use crate::worker::{Publication, Totals};
 
@@ -33,6 +33,7 @@ pub struct TablePublisher {
     /// With what the kernel says of the ports.
     config: Config,
     key: HashKey,
+    plan: Plan,
     tables: Arc<Tables>,
     hops: NextHops,
     generation: Generation,
@@ -78,9 +79,16 @@ impl TablePublisher {
         workers: usize,
     ) -> (Self, Vec<Subscriber<Publication>>) {
         let generation = Generation(1);
-        let tables = Arc::new(compile_tables(&config, key));
+        let plan = Plan::of_config(&config);
+        let tables = Arc::new(compile_tables(&plan, key));
         let reach = |address| kernel_reach(&hops, address);
-        let snapshot = Arc::new(compile_snapshot(generation, &config, &tables, reach));
+        let snapshot = Arc::new(compile_snapshot(
+            generation,
+            &plan,
+            &config.ports,
+            &tables,
+            reach,
+        ));
         let first = || {
             let publication = Arc::new(Publication::new(Arc::clone(&snapshot)));
             let (publisher, subscriber) = channel(Arc::clone(&publication));
@@ -101,6 +109,7 @@ impl TablePublisher {
                 written,
                 config,
                 key,
+                plan,
                 tables,
                 hops,
                 generation,
@@ -156,7 +165,8 @@ impl TablePublisher {
         }
         self.config = with_kernel_addresses(written.clone())?;
         self.written = written;
-        self.tables = Arc::new(compile_tables(&self.config, self.key));
+        self.plan = Plan::of_config(&self.config);
+        self.tables = Arc::new(compile_tables(&self.plan, self.key));
         self.publish();
         Ok(())
     }
@@ -174,7 +184,8 @@ impl TablePublisher {
         let reach = |address| kernel_reach(&self.hops, address);
         let snapshot = Arc::new(compile_snapshot(
             self.generation,
-            &self.config,
+            &self.plan,
+            &self.config.ports,
             &self.tables,
             reach,
         ));

@@ -11,10 +11,10 @@ use serde::Serialize;
 
 use super::offline::Offline;
 use super::{Exit, Failure};
-use crate::config::{Config, Encap};
 use crate::graph::{Context, Graph, GraphCounters, Ingress, PortCounters, TrafficSheet};
 use crate::packet::{Buffer as _, FRAME_SIZE, Frame, Meta, Verdict};
 use crate::port::pcap::HeapBuffer;
+use crate::table::Way;
 use crate::wire::{EthernetView, Ipv4View, Ipv6View, SCTP, TCP, UDP};
 
 /// Say where a connection goes, and why
@@ -172,7 +172,7 @@ fn explain(args: &ExplainArgs, offline: &Offline, packet: &[u8]) -> Explanation 
 
     let meta = frame.meta[0];
     let service = tables.services.get(meta.service as usize);
-    let pool = service.and_then(|service| tables.pools.get(service.pool as usize));
+    let view = service.and_then(|service| tables.views.get(service.view as usize));
     let selected = tables.backends.get(meta.backend as usize);
     let (verdict, reason, why) = judge(verdicts[0]);
     Explanation {
@@ -183,16 +183,19 @@ fn explain(args: &ExplainArgs, offline: &Offline, packet: &[u8]) -> Explanation 
         reason,
         why,
         service: service.map(|service| service.name.to_string()),
-        pool: pool.map(|pool| pool.name.to_string()),
+        pool: view.map(|view| view.pool.to_string()),
         hash: selected.map(|_| format!("{:#018x}", frame.hash(0))),
         slot: selected.map(|_| meta.slot),
-        slots: selected.and(pool).map(|pool| pool.slots.len()),
+        slots: selected.and(view).map(|view| view.slots.len()),
         backend: selected.map(|b| Target {
             name: b.name.to_string(),
             address: b.address,
             weight: b.weight,
         }),
-        encap: selected.map(|b| encap_name(&offline.config, b.pool, b.address, meta)),
+        encap: snapshot
+            .rewrites
+            .get(meta.backend as usize)
+            .map(|rewrite| encap_name(&rewrite.way, meta.ip6)),
         outer: matches!(verdicts[0], Verdict::Forwarded { .. })
             .then(|| outer(frame.packets[0].bytes(), meta))
             .flatten(),
@@ -214,17 +217,14 @@ fn judge(verdict: Verdict) -> (&'static str, Option<&'static str>, String) {
     }
 }
 
-fn encap_name(config: &Config, pool: u32, backend: IpAddr, meta: Meta) -> &'static str {
-    let encap = config
-        .pools
-        .get(pool as usize)
-        .map_or(Encap::Ipip, |pool| pool.encap);
-    match (encap, meta.ip6, backend.is_ipv6()) {
-        (Encap::L2Dsr, ..) => "l2dsr: only the destination MAC changes",
-        (Encap::Ipip, false, false) => "ipip: IPv4 in IPv4",
-        (Encap::Ipip, true, false) => "ipip: IPv6 in IPv4",
-        (Encap::Ipip, false, true) => "ipip: IPv4 in IPv6",
-        (Encap::Ipip, true, true) => "ipip: IPv6 in IPv6",
+const fn encap_name(way: &Way, ip6: bool) -> &'static str {
+    match (way, ip6) {
+        (Way::L2Dsr, _) => "l2dsr: only the destination MAC changes",
+        (Way::Ipip4(_), false) => "ipip: IPv4 in IPv4",
+        (Way::Ipip4(_), true) => "ipip: IPv6 in IPv4",
+        (Way::Ipip6(_), false) => "ipip: IPv4 in IPv6",
+        (Way::Ipip6(_), true) => "ipip: IPv6 in IPv6",
+        (Way::Unreachable(_), _) => "none: the backend can't be reached",
     }
 }
 

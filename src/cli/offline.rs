@@ -4,14 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Failure;
-use crate::config::{self, Config};
+use crate::config;
 use crate::control::synthetic_snapshot;
 use crate::table::{HashKey, Snapshot};
 
 /// A configuration with its tables; next hops are made up, the same everywhere.
 pub struct Offline {
-    /// The configuration.
-    pub config: Config,
     /// Its tables.
     pub snapshot: Arc<Snapshot>,
 }
@@ -32,6 +30,6 @@ impl Offline {
             [0; 16]
         });
         let snapshot = Arc::new(synthetic_snapshot(&config, HashKey::new(key)));
-        Ok(Self { config, snapshot })
+        Ok(Self { snapshot })
     }
 }

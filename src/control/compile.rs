@@ -1,4 +1,4 @@
-//! Compiles a configuration, and what is known of the ways to its backends, into tables.
+//! Compiles a plan, and what is known of the ways to its backends, into tables.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,84 +7,76 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::Reach;
-use crate::config::{Config, Encap, Port, Protocol};
+use super::plan::{MemberPlan, Plan, ServicePlan, id};
+use crate::config::{Encap, Port};
 use crate::packet::DropReason;
-use crate::table::maglev::{self, Claim};
 use crate::table::{
-    Adjacency, Backend, FlowHasher, Generation, HashKey, Pool, Rewrite, Rule, Service,
-    ServiceIndex, Snapshot, Tables, Way,
+    Adjacency, Backend, FlowHasher, Generation, HashKey, Rewrite, Service, ServiceIndex, Snapshot,
+    Tables, View, Way,
 };
-use crate::wire::{OuterIpv4, OuterIpv6, SCTP, TCP, UDP};
+use crate::wire::{OuterIpv4, OuterIpv6};
 
-/// Builds services, pools and Maglev tables.
+/// Builds services and views.
 #[must_use]
-pub fn compile_tables(config: &Config, key: HashKey) -> Tables {
+pub fn compile_tables(plan: &Plan, key: HashKey) -> Tables {
     let mut tables = Tables {
         hasher: FlowHasher::new(key),
-        index: ServiceIndex::new(&service_rules(config)),
-        services: Vec::with_capacity(config.services.len()),
-        pools: Vec::with_capacity(config.pools.len()),
+        index: ServiceIndex::new(&plan.rules()),
+        services: plan.services.iter().map(service).collect(),
+        views: Vec::with_capacity(plan.views.len()),
         backends: Vec::new(),
     };
-    for service in &config.services {
-        tables.services.push(Service {
-            name: service.name.as_str().into(),
-            pool: id(service.pool),
-        });
-    }
-    for pool in &config.pools {
-        let claims: Vec<Claim<'_>> = pool
-            .backends
-            .iter()
-            .map(|b| Claim {
-                name: &b.name,
-                weight: b.weight,
-            })
-            .collect();
-        let backend = |b: &crate::config::Backend| Backend {
-            name: b.name.as_str().into(),
-            address: b.address,
-            weight: b.weight,
-            pool: id(tables.pools.len()),
-        };
-        let backends: Vec<Backend> = pool.backends.iter().map(backend).collect();
-        tables.pools.push(Pool {
-            name: pool.name.as_str().into(),
+    for (index, view) in plan.views.iter().enumerate() {
+        tables.views.push(View {
+            pool: Arc::clone(&view.pool),
             first_backend: id(tables.backends.len()),
-            slots: maglev::build(&claims, config.maglev.slots).into(),
+            slots: Arc::clone(&view.slots),
+            moving: view.moving.clone(),
         });
+        let backends = view.members.iter().map(|member| backend(member, index));
         tables.backends.extend(backends);
     }
     tables
 }
 
-/// Adds the ways to the backends: outer headers and next hops.
+fn service(service: &ServicePlan) -> Service {
+    Service {
+        name: service.definition.name.as_str().into(),
+        view: service.view,
+        tracking: service.tracking(),
+    }
+}
+
+fn backend(member: &MemberPlan, view: usize) -> Backend {
+    Backend {
+        id: member.id,
+        name: Arc::clone(&member.name),
+        address: member.address,
+        weight: member.weight,
+        view: id(view),
+    }
+}
+
+/// Adds the ways to the backends by these ports: outer headers and next hops.
 #[must_use]
 pub fn compile_snapshot(
     generation: Generation,
-    config: &Config,
+    plan: &Plan,
+    ports: &[Port],
     tables: &Arc<Tables>,
     reach: impl Fn(IpAddr) -> Reach,
 ) -> Snapshot {
     let mut adjacencies = Adjacencies::default();
-    let rewrites = tables
-        .backends
-        .iter()
-        .map(|backend| {
-            let encap = config
-                .pools
-                .get(backend.pool as usize)
-                .map_or(Encap::Ipip, |pool| pool.encap);
-            match reach(backend.address) {
-                Reach::NoRoute => Rewrite::unreachable(DropReason::NoRoute),
-                Reach::Via { adjacency, source } => {
-                    let port = config.ports.get(usize::from(adjacency.port));
-                    let way = way(encap, backend.address, port, source);
-                    Rewrite {
-                        way,
-                        adjacency: adjacencies.index(adjacency),
-                        l2_room: adjacency.room(),
-                    }
+    let members = plan.views.iter().flat_map(|view| &view.members);
+    let rewrites = members
+        .map(|member| match reach(member.address) {
+            Reach::NoRoute => Rewrite::unreachable(DropReason::NoRoute),
+            Reach::Via { adjacency, source } => {
+                let port = ports.get(usize::from(adjacency.port));
+                Rewrite {
+                    way: way(member.encap, member.address, port, source),
+                    adjacency: adjacencies.index(adjacency),
+                    l2_room: adjacency.room(),
                 }
             }
         })
@@ -95,22 +87,6 @@ pub fn compile_snapshot(
         rewrites,
         adjacencies: adjacencies.list,
     }
-}
-
-/// What each service listens on.
-#[must_use]
-pub fn service_rules(config: &Config) -> Vec<Rule> {
-    let rule = |(index, service): (usize, &crate::config::Service)| Rule {
-        prefix: service.address,
-        protocol: match service.protocol {
-            Protocol::Tcp => TCP,
-            Protocol::Udp => UDP,
-            Protocol::Sctp => SCTP,
-        },
-        ports: service.ports.clone(),
-        service: id(index),
-    };
-    config.services.iter().enumerate().map(rule).collect()
 }
 
 fn way(encap: Encap, backend: IpAddr, port: Option<&Port>, kernel: Option<IpAddr>) -> Way {
@@ -163,9 +139,4 @@ impl Adjacencies {
             id(self.list.len() - 1)
         })
     }
-}
-
-/// Indices that the configuration's limits keep far below 2^32.
-fn id(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
 }

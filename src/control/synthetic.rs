@@ -8,15 +8,15 @@ use crate::config::Config;
 use crate::table::{Adjacency, Generation, HashKey, Snapshot};
 use crate::wire::{MacAddr, TagStack};
 
-use super::{Reach, compile_snapshot, compile_tables};
+use super::{Plan, Reach, compile_snapshot, compile_tables};
 
 /// The configuration's tables with made-up next hops.
 #[must_use]
 pub fn synthetic_snapshot(config: &Config, key: HashKey) -> Snapshot {
-    let tables = Arc::new(compile_tables(config, key));
-    compile_snapshot(Generation::default(), config, &tables, |address| {
-        synthetic_reach(config, address)
-    })
+    let plan = Plan::of_config(config);
+    let tables = Arc::new(compile_tables(&plan, key));
+    let reach = |address| synthetic_reach(config, address);
+    compile_snapshot(Generation::default(), &plan, &config.ports, &tables, reach)
 }
 
 /// Reaches every address: by the first port whose own network holds it, else by the first port; with

@@ -4,7 +4,7 @@
 
 use super::{Context, Stage, drop_packet, for_each};
 use crate::packet::{Buffer, DropReason, FRAME_SIZE, Frame, Meta, NONE};
-use crate::table::{Pool, Tables, Way};
+use crate::table::{Tables, View, Way};
 
 #[inline(never)]
 pub(super) fn process<B: Buffer>(
@@ -47,7 +47,7 @@ fn hash<B: Buffer>(frame: &mut Frame<B>, tables: &Tables) {
 struct Run<'a> {
     context: &'a Context<'a>,
     service: u32,
-    pool: Option<&'a Pool>,
+    view: Option<&'a View>,
     packets: u64,
     bytes: u64,
 }
@@ -57,7 +57,7 @@ impl<'a> Run<'a> {
         Self {
             context,
             service: NONE,
-            pool: None,
+            view: None,
             packets: 0,
             bytes: 0,
         }
@@ -69,7 +69,7 @@ impl<'a> Run<'a> {
             self.flush();
             let tables = &self.context.snapshot.tables;
             let found = tables.services.get(service as usize);
-            self.pool = found.and_then(|service| tables.pools.get(service.pool as usize));
+            self.view = found.and_then(|service| tables.views.get(service.view as usize));
             (self.service, self.packets, self.bytes) = (service, 0, 0);
         }
         self.packets += 1;
@@ -78,11 +78,11 @@ impl<'a> Run<'a> {
 
     #[inline(always)]
     fn choose(&self, meta: &mut Meta, hash: u64) -> Stage {
-        let Some(pool) = self.pool else {
+        let Some(view) = self.view else {
             return drop_packet(meta, DropReason::NoBackend);
         };
-        let slot = pool.slot(hash);
-        let Some(backend) = pool.backend(slot) else {
+        let slot = view.slot(hash);
+        let Some(backend) = view.backend(slot) else {
             return drop_packet(meta, DropReason::NoBackend);
         };
         (meta.slot, meta.backend) = (slot, backend);

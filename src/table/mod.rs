@@ -8,9 +8,15 @@ pub mod maglev;
 mod publish;
 mod service;
 mod snapshot;
+mod view;
 
 pub use adjacency::Adjacency;
 pub use hash::{FlowHasher, HashKey};
 pub use publish::{Publisher, Subscriber, channel};
 pub use service::{Match, Rule, ServiceIndex};
-pub use snapshot::{Backend, Generation, Pool, Rewrite, Service, Snapshot, Tables, Way};
+pub use snapshot::{
+    Backend, BackendId, Generation, Rewrite, Service, Snapshot, Tables, Tracking, Way,
+};
+pub use view::{
+    CONSULT, CleanClocks, FlowTimes, Member, Moving, MovingSlot, NO_BACKEND, Phase, View,
+};

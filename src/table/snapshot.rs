@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Adjacency, FlowHasher, ServiceIndex};
+use super::{Adjacency, FlowHasher, ServiceIndex, View};
 use crate::packet::DropReason;
 use crate::wire::{OuterIpv4, OuterIpv6};
 
@@ -11,7 +11,11 @@ use crate::wire::{OuterIpv4, OuterIpv6};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Generation(pub u64);
 
-/// What a configuration alone determines: services, pools and their Maglev tables. Immutable once made.
+/// A backend's number on this node. A backend keeps it as long as anything names it, and it is not given to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct BackendId(pub u32);
+
+/// What a configuration alone determines: services, and the views of their pools. Immutable once made.
 #[derive(Debug)]
 pub struct Tables {
     /// The flow hash under the cluster's key.
@@ -20,9 +24,9 @@ pub struct Tables {
     pub index: ServiceIndex,
     /// Services; indices are those of the index's matches.
     pub services: Vec<Service>,
-    /// Pools; indices are those in [`Service::pool`].
-    pub pools: Vec<Pool>,
-    /// What is known of each backend, pool after pool.
+    /// Views; indices are those in [`Service::view`].
+    pub views: Vec<View>,
+    /// What is known of each backend, view after view.
     pub backends: Vec<Backend>,
 }
 
@@ -46,52 +50,38 @@ pub struct Snapshot {
 pub struct Service {
     /// Name.
     pub name: Arc<str>,
-    /// Index of its pool.
-    pub pool: u32,
+    /// Index of the view of its pool.
+    pub view: u32,
+    /// How its flows are told apart.
+    pub tracking: Tracking,
 }
 
-/// A pool and its Maglev table.
-#[derive(Debug, Clone)]
-pub struct Pool {
-    /// Name.
-    pub name: Arc<str>,
-    /// Index of its first backend in the snapshot.
-    pub first_backend: u32,
-    /// For each slot the backend, counted from the first. Empty when no backend has a weight.
-    pub slots: Arc<[u16]>,
-}
-
-impl Pool {
-    /// The slot of a flow's hash: its upper half, scaled to the table's size without a division
-    /// (Lemire, "Fast Random Integer Generation in an Interval", 2019). 0 in an empty table.
-    #[inline(always)]
-    #[must_use]
-    #[allow(clippy::cast_possible_truncation)] // Below the number of slots.
-    pub fn slot(&self, hash: u64) -> u32 {
-        (((hash >> 32) * self.slots.len() as u64) >> 32) as u32
-    }
-
-    /// The snapshot's index of the backend that owns `slot`.
-    #[inline(always)]
-    #[must_use]
-    pub fn backend(&self, slot: u32) -> Option<u32> {
-        self.slots
-            .get(slot as usize)
-            .map(|local| self.first_backend + u32::from(*local))
-    }
+/// How a service's flows are followed while their slot is in transition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tracking {
+    /// TCP: a SYN begins a flow.
+    Tcp,
+    /// SCTP: an INIT begins an association.
+    Sctp,
+    /// No packet tells whether its flow is new: all count as old until the slot's default changes.
+    Sticky,
+    /// Each packet stands for itself, as a query and its answer do.
+    Stateless,
 }
 
 /// A backend, as an operator names it.
 #[derive(Debug, Clone)]
 pub struct Backend {
+    /// Its number.
+    pub id: BackendId,
     /// Name, unique in its pool.
     pub name: Arc<str>,
     /// Where packets go.
     pub address: IpAddr,
     /// Share of its pool.
     pub weight: u32,
-    /// Index of its pool.
-    pub pool: u32,
+    /// Index of the view that has it.
+    pub view: u32,
 }
 
 /// What is done to a packet so that it reaches a backend. One cache line.

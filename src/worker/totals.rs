@@ -109,9 +109,9 @@ impl Totals {
         }
         for (backend, traffic) in tables.backends.iter().zip(&publication.traffic.backends) {
             let pool = tables
-                .pools
-                .get(backend.pool as usize)
-                .map_or_else(String::new, |pool| pool.name.to_string());
+                .views
+                .get(backend.view as usize)
+                .map_or_else(String::new, |view| view.pool.to_string());
             self.backends
                 .entry((pool, backend.name.to_string()))
                 .or_default()

@@ -9,7 +9,7 @@ use etherparse::{
 };
 use serde_json::{Value, json};
 use tentetsu::config::{self, Idle};
-use tentetsu::control::{compile_snapshot, compile_tables, synthetic_reach};
+use tentetsu::control::{Plan, compile_snapshot, compile_tables, synthetic_reach};
 use tentetsu::graph::Ingress;
 use tentetsu::packet::FRAME_SIZE;
 use tentetsu::port::dpdk::Eal;
@@ -147,9 +147,10 @@ fn through_a_worker(bench: &Bench, burst: usize) -> Value {
 fn published(bench: &Bench) -> (Subscriber<Publication>, Arc<Publication>) {
     let config = config::load(&bench.path("lb.toml")).unwrap();
     let key = HashKey::new(config.maglev.hash_key.unwrap());
-    let tables = Arc::new(compile_tables(&config, key));
+    let plan = Plan::of_config(&config);
+    let tables = Arc::new(compile_tables(&plan, key));
     let reach = |address| synthetic_reach(&config, address);
-    let snapshot = compile_snapshot(Generation::default(), &config, &tables, reach);
+    let snapshot = compile_snapshot(Generation::default(), &plan, &config.ports, &tables, reach);
     let publication = Arc::new(Publication::new(Arc::new(snapshot)));
     (channel(publication.clone()).1, publication)
 }

@@ -96,7 +96,7 @@ fn forwarded(snapshot: &Snapshot, outcome: &Outcome) {
 fn right_backend(snapshot: &Snapshot, outcome: &Outcome, hash: u64) {
     let tables = &snapshot.tables;
     let service = &tables.services[outcome.meta.service as usize];
-    let pool = &tables.pools[service.pool as usize];
+    let pool = &tables.views[service.view as usize];
     let slot = ((hash >> 32) * pool.slots.len() as u64) >> 32;
     assert_eq!(u64::from(outcome.meta.slot), slot);
     assert_eq!(

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tentetsu::config::{self, Config};
-use tentetsu::control::{Reach, compile_snapshot, compile_tables, synthetic_reach};
+use tentetsu::control::{Plan, Reach, compile_snapshot, compile_tables, synthetic_reach};
 use tentetsu::graph::{Context, Graph, GraphCounters, Ingress, PortCounters, Stage, TrafficSheet};
 use tentetsu::packet::{Buffer as _, DropReason, Frame, Meta, NONE};
 use tentetsu::port::pcap::HeapBuffer;
@@ -62,8 +62,9 @@ impl Outcome {
 #[must_use]
 pub fn snapshot(toml: &str) -> Snapshot {
     let config = config::parse("lb.toml", toml).unwrap();
-    let tables = Arc::new(compile_tables(&config, HashKey::new(KEY)));
-    compile_snapshot(Generation(1), &config, &tables, |address| {
+    let plan = Plan::of_config(&config);
+    let tables = Arc::new(compile_tables(&plan, HashKey::new(KEY)));
+    compile_snapshot(Generation(1), &plan, &config.ports, &tables, |address| {
         reach(&config, address)
     })
 }

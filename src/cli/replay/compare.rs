@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::flows::{Flow, FlowCounter};
 use super::lane::Lane;
-use crate::table::{Pool, Snapshot};
+use crate::table::{Snapshot, View};
 
 /// Flows that are listed by name.
 const LISTED: usize = 20;
@@ -137,35 +137,35 @@ fn share(part: u64, whole: u64) -> f64 {
 
 /// Pools are the same if their names are.
 fn compare_pools(one: &Snapshot, two: &Snapshot) -> Vec<PoolComparison> {
-    let other = |pool: &Pool| {
+    let other = |view: &View| {
         two.tables
-            .pools
+            .views
             .iter()
-            .find(|other| other.name == pool.name)
+            .find(|other| other.pool == view.pool)
     };
     let both = one
         .tables
-        .pools
+        .views
         .iter()
-        .filter_map(|pool| Some((pool, other(pool)?)));
-    both.map(|(pool, other)| compare_pool((one, pool), (two, other)))
+        .filter_map(|view| Some((view, other(view)?)));
+    both.map(|(view, other)| compare_pool((one, view), (two, other)))
         .collect()
 }
 
-fn compare_pool(one: (&Snapshot, &Pool), two: (&Snapshot, &Pool)) -> PoolComparison {
+fn compare_pool(one: (&Snapshot, &View), two: (&Snapshot, &View)) -> PoolComparison {
     let slots = one.1.slots.len();
     let differs = |slot: &u32| owner(one, *slot) != owner(two, *slot);
     let comparable = slots == two.1.slots.len();
     let moved_slots = comparable.then(|| (0..slots as u32).filter(differs).count());
     PoolComparison {
-        pool: one.1.name.to_string(),
+        pool: one.1.pool.to_string(),
         slots,
         moved_slots,
         slot_share: moved_slots.map(|moved| share(moved as u64, slots as u64)),
     }
 }
 
-fn owner((snapshot, pool): (&Snapshot, &Pool), slot: u32) -> Option<IpAddr> {
-    let backend = snapshot.tables.backends.get(pool.backend(slot)? as usize)?;
+fn owner((snapshot, view): (&Snapshot, &View), slot: u32) -> Option<IpAddr> {
+    let backend = snapshot.tables.backends.get(view.backend(slot)? as usize)?;
     Some(backend.address)
 }

@@ -94,7 +94,7 @@ fn services(tally: &Tally, snapshot: &Snapshot) -> BTreeMap<String, ServiceRepor
                 .backends
                 .iter()
                 .zip(0..)
-                .filter(|(backend, _)| backend.pool == service.pool);
+                .filter(|(backend, _)| backend.view == service.view);
             let backends = backends.map(|(backend, number)| {
                 let traffic = tally
                     .backends

@@ -1,0 +1,136 @@
+//! A plan: what the data path is to look like, before next hops are known. A configuration gives one in which nothing
+//! moves; the appliance's own comes from its transitions.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::config::{self, Config, Encap, Protocol};
+use crate::table::maglev::{self, Claim};
+use crate::table::{BackendId, Moving, Rule, Tracking};
+use crate::wire::{SCTP, TCP, UDP};
+
+/// Services and the views that they are looked up through.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Services.
+    pub services: Vec<ServicePlan>,
+    /// Views; indices are those in [`ServicePlan::view`].
+    pub views: Vec<ViewPlan>,
+}
+
+/// A service.
+#[derive(Debug, Clone)]
+pub struct ServicePlan {
+    /// Its definition.
+    pub definition: config::Service,
+    /// Index of its view.
+    pub view: u32,
+}
+
+/// A view: slots, and the backends that they or flow entries name.
+#[derive(Debug, Clone)]
+pub struct ViewPlan {
+    /// Name of the pool.
+    pub pool: Arc<str>,
+    /// Backends by local number; it stays as long as anything names it.
+    pub members: Vec<MemberPlan>,
+    /// As of [`crate::table::View::slots`].
+    pub slots: Arc<[u16]>,
+    /// As of [`crate::table::View::moving`].
+    pub moving: Option<Arc<Moving>>,
+}
+
+/// A backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberPlan {
+    /// Its number.
+    pub id: BackendId,
+    /// Name, unique in its pool.
+    pub name: Arc<str>,
+    /// Where packets go.
+    pub address: IpAddr,
+    /// Share of its pool.
+    pub weight: u32,
+    /// How packets reach it.
+    pub encap: Encap,
+}
+
+impl Plan {
+    /// The configuration's own plan: each pool's pure Maglev table. Backends are numbered in the file's order.
+    #[must_use]
+    pub fn of_config(config: &Config) -> Self {
+        let mut numbers = (0..).map(BackendId);
+        let services = config.services.iter().map(|service| ServicePlan {
+            definition: service.clone(),
+            view: id(service.pool),
+        });
+        let views = config.pools.iter().map(|pool| ViewPlan {
+            pool: pool.name.as_str().into(),
+            members: members(pool, &mut numbers),
+            slots: maglev::build(&claims(pool), config.maglev.slots).into(),
+            moving: None,
+        });
+        Self {
+            services: services.collect(),
+            views: views.collect(),
+        }
+    }
+
+    /// What each service listens on.
+    #[must_use]
+    pub fn rules(&self) -> Vec<Rule> {
+        let rule = |(index, service): (usize, &ServicePlan)| {
+            let definition = &service.definition;
+            Rule {
+                prefix: definition.address,
+                protocol: match definition.protocol {
+                    Protocol::Tcp => TCP,
+                    Protocol::Udp => UDP,
+                    Protocol::Sctp => SCTP,
+                },
+                ports: definition.ports.clone(),
+                service: id(index),
+            }
+        };
+        self.services.iter().enumerate().map(rule).collect()
+    }
+}
+
+impl ServicePlan {
+    /// How the service's flows are told apart.
+    #[must_use]
+    pub const fn tracking(&self) -> Tracking {
+        match self.definition.protocol {
+            Protocol::Tcp => Tracking::Tcp,
+            Protocol::Sctp => Tracking::Sctp,
+            Protocol::Udp => Tracking::Sticky,
+        }
+    }
+}
+
+fn members(pool: &config::Pool, numbers: &mut impl Iterator<Item = BackendId>) -> Vec<MemberPlan> {
+    let member = |(backend, id): (&config::Backend, BackendId)| MemberPlan {
+        id,
+        name: backend.name.as_str().into(),
+        address: backend.address,
+        weight: backend.weight,
+        encap: pool.encap,
+    };
+    pool.backends.iter().zip(numbers).map(member).collect()
+}
+
+/// The claims of a pool's backends to its table.
+fn claims(pool: &config::Pool) -> Vec<Claim<'_>> {
+    pool.backends
+        .iter()
+        .map(|backend| Claim {
+            name: &backend.name,
+            weight: backend.weight,
+        })
+        .collect()
+}
+
+/// Indices that the configuration's limits keep far below 2^32.
+pub(super) fn id(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
