@@ -14,6 +14,7 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use etherparse::PacketBuilder;
 use tentetsu::control::synthetic_snapshot;
+use tentetsu::flow::Millis;
 use tentetsu::graph::{Context, Graph, GraphCounters, Ingress, PortCounters, Stage, TrafficSheet};
 use tentetsu::packet::Frame;
 use tentetsu::port::pcap::HeapBuffer;
@@ -107,6 +108,8 @@ fn walks(c: &mut Criterion) {
             ingress,
             traffic: &traffic,
             port: &port,
+            flows: None,
+            now: Millis::default(),
         };
         let counters = GraphCounters::default();
         let mut graph = Graph::new(&counters);

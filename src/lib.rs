@@ -32,8 +32,9 @@
 //!    hash wants it ([`packet::FlowKeys`]). Views of [`wire`] check before they are made, and can't fail afterwards.
 //! 4. *lookup* finds the service ([`table::ServiceIndex`]). An address that is no service's is the host's: punted.
 //! 5. *select* hashes all flow keys of the frame together ([`table::FlowHasher`]), and reads the backend from the
-//!    pool's Maglev table ([`table::maglev`]). No flow table is touched: the same flow finds the same slot on every
-//!    node that has the same key and the same file.
+//!    view of the pool's Maglev table ([`table::View`]). No flow table is touched: the same flow finds the same slot on
+//!    every node that has the same key and the same file. Only a slot that is changing its backend is *consulted*:
+//!    then the flow's entry decides ([`flow::Flows`]), so that no connection breaks.
 //! 6. *ipip4* and *ipip6* put the outer header before the packet, *l2dsr* nothing; *neighbour* puts the Ethernet
 //!    header of the next hop ([`table::Adjacency`]) before that.
 //! 7. The worker empties the doors: a burst to the transmit queue, punts to the host, drops to the buffer pool; then it
@@ -50,15 +51,24 @@
 //!    └─ appliance                     start, events, stop: the wiring of all below
 //!        ├─ worker                    the pinned loop, dispatch, counters, latency
 //!        │   ├─ graph                 stages, walker, counters per stage
-//!        │   │   └─ table             services, hash, Maglev, the snapshot and its publication
-//!        │   │       └─ packet        buffer trait, frame, metadata, flow key, drop reasons
-//!        │   │           └─ wire      headers: checked views and builders
+//!        │   │   └─ flow              slots in transition: entries, the decision table, the machine that moves slots
+//!        │   │       └─ table         services, hash, Maglev, views, the snapshot and its publication
+//!        │   │           └─ packet    buffer trait, frame, metadata, flow key, drop reasons
+//!        │   │               └─ wire  headers: checked views and builders
 //!        │   └─ port                  pcap (pure Rust), dpdk (the binding), exception path: knows packet
-//!        └─ control                   from a configuration and the kernel's routes to snapshots: knows table
+//!        └─ control                   what is wanted, kept and answered for; the way there, in plans: knows flow
 //!            └─ config                the typed file, all faults at once: plain data, imports nothing of ours
 //! ```
 //!
 //! Since the configuration is plain data, a port and a worker read in its own words what to open and how to idle.
+//!
+//! # How a change breaks nothing
+//!
+//! [`control::ledger`] stores what is wanted; [`control::views`] keeps, for each pool, which backend each slot sends
+//! unlisted flows to (D) and which one new flows (T). Where they differ the slot is consulted, its flows are listed one
+//! by one as their packets come, and when each flow that may be alive is listed, D becomes T. The order of the steps, and
+//! what every worker must have seen before the next one, is [`flow::transition`]; where a packet goes meanwhile is
+//! the table in [`flow::decide`]. Entries end with their flows, and a slot without entries is settled again.
 //!
 //! Control reaches a worker by two doors only. It *publishes*: a [`table::Publisher`] hands over a snapshot, the worker
 //! picks it up between frames, and the old one comes back to be freed by the publisher. And it *reads*: counters have
@@ -71,6 +81,7 @@ pub mod appliance;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod flow;
 pub mod graph;
 pub mod packet;
 pub mod port;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tentetsu::config::{
-    Config, Device, Encap, Exception, HugePages, Idle, Protocol, known_keys, load, parse,
+    Config, Device, Encap, Exception, HugePages, Idle, Millis, Protocol, known_keys, load, parse,
 };
 
 const EXAMPLE: &str = include_str!("../config/example.toml");
@@ -81,7 +81,7 @@ fn the_defaults_in_the_example_are_the_defaults() {
     let (defaults, rest): (Vec<&str>, Vec<&str>) = EXAMPLE
         .lines()
         .partition(|line| line.ends_with("# default"));
-    assert_eq!(defaults.len(), 12);
+    assert_eq!(defaults.len(), 18);
     assert_eq!(good(EXAMPLE), good(&rest.join("\n")));
     assert_eq!(good(EXAMPLE), good(&EXAMPLE.replace(", weight = 100", "")));
 }
@@ -99,7 +99,7 @@ fn each_commented_key_of_the_example_can_be_used() {
         .lines()
         .filter(|line| commented_key(line).is_some())
         .collect();
-    assert_eq!(keys.len(), 7);
+    assert_eq!(keys.len(), 10);
     for key in keys {
         let setting = commented_key(key).expect("filtered");
         fs::write(&path, EXAMPLE.replace(key, setting)).expect("written");
@@ -147,6 +147,13 @@ fn what_is_left_out_has_its_default() {
     );
     assert_eq!(port.exception, Exception::Off);
     assert!(config.pools.is_empty() && config.services.is_empty());
+    let config = good(&format!("{SMALLEST}\n[[pool]]\nname = \"p\"\n"));
+    let pool = &config.pools[0];
+    assert_eq!((pool.idle, pool.half_closed), (None, None));
+    assert_eq!(
+        (pool.reset, pool.slow_start, pool.panic_percent),
+        (Millis::seconds(120), Millis(0), 50)
+    );
 }
 
 #[test]

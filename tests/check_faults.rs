@@ -355,6 +355,12 @@ fn pools() {
         "[[pool]]\nname = \"b\"\n",
         &[
             ("encap = «\"gre\"»", "write one of \"ipip\", \"l2dsr\""),
+            ("idle = «\"5\"»", "write a whole number and its unit"),
+            ("idle = «\"999ms\"»", "possible are 1s to 604800s"),
+            ("half_closed = «120»", "this is an integer, not a string"),
+            ("reset = «\"0s\"»", "0s is out of range"),
+            ("slow_start = «\"25h\"»", "possible are 0s to 86400s"),
+            ("panic_percent = «101»", "from 0 to 100"),
             ("backends = «5»", "write `backends = ["),
             ("backends = [«5»]", "this is an integer, not a table"),
             (

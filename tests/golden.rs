@@ -19,6 +19,7 @@ use tentetsu::port::pcap::{Reader, Writer};
 /// Reasons that need a NIC, a kernel's routes or a full ring; a replay has none of them.
 const NOT_IN_A_REPLAY: &[DropReason] = &[
     DropReason::OtherHost,
+    DropReason::FlowsFull,
     DropReason::NoRoute,
     DropReason::NeighbourUnresolved,
     DropReason::NoSource,

@@ -9,6 +9,7 @@ mod packets;
 use allocation_counter::measure;
 use graph_fixture::{CONFIG, snapshot};
 use packets::{Body, Parts};
+use tentetsu::flow::Millis;
 use tentetsu::graph::{Context, Graph, GraphCounters, Ingress, PortCounters, Stage, TrafficSheet};
 use tentetsu::packet::{FRAME_SIZE, Frame};
 use tentetsu::port::pcap::HeapBuffer;
@@ -60,6 +61,8 @@ fn processing_a_frame_allocates_nothing() {
         ingress: Ingress { mac: None },
         traffic: &traffic,
         port: &port,
+        flows: None,
+        now: Millis::default(),
     };
     let mut graph = Graph::new(&counters);
     let mut frame = Frame::new();

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use etherparse::{Icmpv4Type, PacketBuilder, icmpv4::DestUnreachableHeader};
 use tentetsu::config;
 use tentetsu::control::{Plan, compile_snapshot, compile_tables, synthetic_reach};
+use tentetsu::flow::Millis;
 use tentetsu::graph::{Context, Graph, GraphCounters, Ingress, PortCounters, Stage, TrafficSheet};
 use tentetsu::packet::{Buffer, Frame, NoRoom};
 use tentetsu::port::pcap::HeapBuffer;
@@ -161,6 +162,8 @@ fn walk(packet: Packet, snapshot: &Snapshot) -> Vec<Edge> {
         },
         traffic: &traffic,
         port: &port,
+        flows: None,
+        now: Millis::default(),
     };
     let mut frame = Frame::new();
     frame.packets.push(packet);

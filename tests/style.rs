@@ -19,18 +19,19 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("packet", &["wire"]),
     ("table", &["wire", "packet"]),
-    ("graph", &["wire", "packet", "table"]),
+    ("flow", &["wire", "packet", "table"]),
+    ("graph", &["wire", "packet", "table", "flow"]),
     ("port", &["packet", "config"]),
     (
         "worker",
-        &["wire", "packet", "table", "graph", "port", "config"],
+        &["wire", "packet", "table", "flow", "graph", "port", "config"],
     ),
     ("config", &[]),
-    ("control", &["wire", "packet", "table", "config"]),
+    ("control", &["wire", "packet", "table", "flow", "config"]),
     (
         "appliance",
         &[
-            "wire", "packet", "table", "graph", "port", "worker", "config", "control",
+            "wire", "packet", "table", "flow", "graph", "port", "worker", "config", "control",
         ],
     ),
     (
@@ -39,6 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "wire",
             "packet",
             "table",
+            "flow",
             "graph",
             "port",
             "worker",
@@ -278,7 +280,7 @@ fn only_an_idle_worker_sleeps() {
 
 #[test]
 fn every_drop_reason_is_given_somewhere() {
-    let rooms = ["src/graph/", "src/worker/", "src/control/"];
+    let rooms = ["src/flow/", "src/graph/", "src/worker/", "src/control/"];
     let sources = sources();
     let given = |name: &str| {
         let mut lines = sources

@@ -62,6 +62,10 @@ state_dir = "$state/lb1"
 huge_pages = "off"
 file_prefix = "$(file_prefix)"
 
+[flows]
+entries = 65536
+file = "$state/lb1/flows"
+
 [maglev]
 hash_key = "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"
 
@@ -75,6 +79,7 @@ exception = "$exception"
 [[pool]]
 name = "web4"
 encap = "$mode"
+idle = "5s"
 backends = [
 $(backend_lines 4)
 ]
@@ -82,6 +87,7 @@ $(backend_lines 4)
 [[pool]]
 name = "web6"
 encap = "$mode"
+idle = "5s"
 backends = [
 $(backend_lines 6)
 ]

@@ -11,10 +11,11 @@ use super::ports::Ports;
 use super::worker::Spawn;
 use crate::config::{Config, Device, Exception, Idle};
 use crate::control::synthetic_snapshot;
+use crate::flow::{EntryTable, Limits};
 use crate::graph::Ingress;
 use crate::port::dpdk::Eal;
 use crate::table::{HashKey, channel};
-use crate::worker::{PortTotals, Publication, StageTotals, WorkerCounters};
+use crate::worker::{PortTotals, Publication, Shared, StageTotals, WorkerCounters};
 
 /// Before the clock starts: caches and branch predictors settle, and the CPU's frequency with them.
 const WARM_UP: Duration = Duration::from_millis(500);
@@ -59,12 +60,14 @@ pub fn bench(mut config: Config, capture: &Path, duration: Duration) -> Result<M
     let (_publisher, subscriber) = channel(Arc::new(Publication::new(snapshot)));
 
     let counters = WorkerCounters::new(1);
+    let shared = Shared::new(EntryTable::in_memory(Limits::of(1_024))?);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let spawn = Spawn {
             scope,
             eal: &eal,
             stop: &stop,
+            shared: &shared,
             idle: Idle::Poll,
             burst: config.workers.burst,
         };

@@ -1,20 +1,26 @@
 //! What happens while the appliance serves: signals, next hops, links, and workers that stand still.
 
+use std::collections::VecDeque;
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use super::links::LinkWatch;
 use super::ports::Ports;
 use super::publisher::TablePublisher;
+use super::source::{ReloadError, Source};
 use super::worker::Running;
 use super::{Error, report};
+use crate::control::controller::Controller;
 use crate::control::nexthop::{NextHops, Watcher};
+use crate::control::store::WallTime;
 use crate::port::dpdk::Link;
-use crate::worker::{LatencySamples, WorkerCounters};
+use crate::table::Generation;
+use crate::worker::{LatencySamples, Shared, WorkerCounters};
 
 /// How often links and workers are looked at, and samples collected.
 const TICK: Duration = Duration::from_millis(250);
@@ -70,30 +76,45 @@ pub fn first_next_hops(events: &Receiver<Event>, patience: Duration) -> (NextHop
 pub struct House<'c> {
     /// Tables.
     pub publisher: TablePublisher,
+    /// What is wanted, and the way there.
+    pub controller: Controller,
+    /// What the file said.
+    source: Source,
     /// Next hops.
     watcher: Watcher,
     /// Of each worker.
     pub counters: &'c [WorkerCounters],
+    /// Flows in transition, and the clock.
+    pub shared: &'c Shared,
     /// Batch latencies of each worker.
     pub latencies: Vec<LatencySamples>,
     /// Each port's link.
     links: Vec<LinkWatch>,
+    /// The service addresses that the ports were told.
+    vips: Vec<IpNet>,
 }
 
 impl<'c> House<'c> {
     /// A house whose workers are yet to start.
     pub fn new(
         publisher: TablePublisher,
+        controller: Controller,
+        source: Source,
         watcher: Watcher,
         counters: &'c [WorkerCounters],
+        shared: &'c Shared,
     ) -> Self {
-        let links = vec![LinkWatch::new(Instant::now()); publisher.config().ports.len()];
+        let links = vec![LinkWatch::new(Instant::now()); publisher.ports().len()];
         Self {
             publisher,
+            controller,
+            source,
             watcher,
             counters,
+            shared,
             latencies: Vec::new(),
             links,
+            vips: Vec::new(),
         }
     }
 
@@ -108,26 +129,64 @@ impl<'c> House<'c> {
         ports: &Ports,
         workers: &[Running<'_>],
     ) -> Result<(), Error> {
+        let mut early: VecDeque<Event> = early.into();
         let mut tick = Instant::now();
-        let mut early = early.into_iter();
         loop {
-            let next = early.next().map_or_else(
-                || events.recv_timeout(tick.saturating_duration_since(Instant::now())),
-                Ok,
-            );
-            match next {
-                Ok(Event::Stop(why)) => {
+            let due = self.advance(ports).min(tick);
+            // All that came meanwhile is done before the next step: a storm of changes makes one table.
+            let wait = due.saturating_duration_since(Instant::now());
+            let mut next = early
+                .pop_front()
+                .map_or_else(|| events.recv_timeout(wait), Ok);
+            while let Ok(event) = next {
+                if let Event::Stop(why) = event {
                     tracing::info!("stopping: {why}");
                     return Ok(());
                 }
-                Ok(event) => self.handle(event, ports),
-                Err(RecvTimeoutError::Timeout) => {
-                    self.look_around(ports, workers)?;
-                    tick = Instant::now() + TICK;
-                }
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                self.handle(event, ports);
+                next = early
+                    .pop_front()
+                    .ok_or(())
+                    .or_else(|()| events.recv_timeout(Duration::ZERO));
+            }
+            if tick <= Instant::now() {
+                self.look_around(ports, workers)?;
+                tick = Instant::now() + TICK;
             }
         }
+    }
+
+    /// Goes on with what is under way, and says when to do so again at the latest.
+    pub fn advance(&mut self, ports: &Ports) -> Instant {
+        let now = self.shared.clock.now();
+        let advanced = self
+            .controller
+            .advance(now, &self.shared.flows, &mut self.publisher);
+        let wait = match advanced {
+            Ok(wait) => wait.map_or(TICK, |wait| Duration::from_millis(wait.into())),
+            Err(error) => {
+                tracing::error!("changes wait, the running tables stay: {error}");
+                TICK
+            }
+        };
+        self.follow_services(ports);
+        Instant::now() + wait
+    }
+
+    /// Tells the ports and the kernel's follower when services or backends are others than before.
+    fn follow_services(&mut self, ports: &Ports) {
+        let vips = self.publisher.vips();
+        if vips != self.vips {
+            report::warn_of_host(self.publisher.ports(), &vips);
+            match ports.steer(&vips) {
+                Ok(()) => self.vips = vips,
+                Err(error) => {
+                    tracing::error!("new service addresses do not reach the ports: {error}");
+                    self.vips = vips;
+                }
+            }
+        }
+        self.watcher.set_wanted(self.publisher.wanted());
     }
 
     fn handle(&mut self, event: Event, ports: &Ports) {
@@ -136,28 +195,24 @@ impl<'c> House<'c> {
                 report::next_hops(self.publisher.hops(), &hops);
                 self.publisher.set_next_hops(hops);
             }
-            Event::Reload => self.reload(ports),
+            Event::Reload => self.reload(),
             Event::Counters => report::counters("counters", self, ports),
             Event::Stop(_) => {}
         }
     }
 
-    fn reload(&mut self, ports: &Ports) {
-        if let Err(error) = self.publisher.reload() {
-            tracing::error!("reload refused, the running tables stay: {error}");
-            return;
+    fn reload(&mut self) {
+        match self.try_reload() {
+            Ok(generation) => tracing::info!("reloaded: generation {}", generation.0),
+            Err(error) => tracing::error!("reload refused, the running tables stay: {error}"),
         }
-        report::warn_of_host(self.publisher.config());
-        if let Err(error) = ports.steer(self.publisher.config()) {
-            tracing::error!("reloaded, but new service addresses do not reach the ports: {error}");
-        }
-        self.watcher.set_wanted(self.publisher.wanted());
-        let config = self.publisher.config();
-        let (services, pools) = (config.services.len(), config.pools.len());
-        tracing::info!(
-            "reloaded: generation {}, {services} services, {pools} pools",
-            self.publisher.generation().0
-        );
+    }
+
+    fn try_reload(&mut self) -> Result<Generation, ReloadError> {
+        let (request, written) = self.source.read()?;
+        let receipt = self.controller.execute(&request, WallTime::now())?;
+        self.source.taken(written);
+        Ok(receipt.generation)
     }
 
     fn look_around(&mut self, ports: &Ports, workers: &[Running<'_>]) -> Result<(), Error> {
@@ -177,7 +232,7 @@ impl<'c> House<'c> {
 
     fn report_links(&mut self, ports: &Ports) {
         let now = Instant::now();
-        let names = self.publisher.config().ports.iter().map(|port| &port.name);
+        let names = self.publisher.ports().iter().map(|port| &port.name);
         for ((port, name), watch) in ports.iter().zip(names).zip(&mut self.links) {
             match watch.news(port.device.link(), now) {
                 None => {}

@@ -12,29 +12,38 @@ mod links;
 mod ports;
 mod publisher;
 mod report;
+mod source;
 mod worker;
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::config::{self, Config, Idle, LoadError};
+use crate::control::controller::Controller;
+use crate::control::ledger::{Ledger, Refusal};
 use crate::control::nexthop::{self, NextHops};
+use crate::control::store::{FileStore, StoreError, WallTime};
 use crate::control::{KeyError, resolve_key};
+use crate::flow::{EntryTable, Fate, Limits, OpenError};
+use crate::packet::FlowKey;
 use crate::port::dpdk::{self, Eal};
-use crate::table::Subscriber;
-use crate::worker::{Publication, WorkerCounters};
+use crate::table::{FlowHasher, HashKey, Subscriber};
+use crate::worker::{Publication, Shared, WorkerCounters};
 
 use events::{Event, House};
 use ports::{OwnAddress, Ports, with_kernel_addresses};
 use publisher::TablePublisher;
+use source::Source;
 use worker::{Running, Spawn};
 
 /// How long the start waits for the kernel's first word on routes: without it the first packets would be
 /// dropped, with it a kernel that is slow only costs them.
 const FIRST_NEXT_HOPS: Duration = Duration::from_secs(2);
+
+/// The file in the state directory that keeps what is wanted.
+const STATE: &str = "state.redb";
 
 /// Why the appliance did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +60,15 @@ pub enum Error {
     /// The driver layer.
     #[error(transparent)]
     Dpdk(#[from] dpdk::Error),
+    /// Flows in transition.
+    #[error(transparent)]
+    Flows(#[from] OpenError),
+    /// What is kept in the state directory.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What the file wants does not go with what the API made.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
     /// The kernel's routes.
     #[error("can't follow the kernel's routes and neighbours: {0}")]
     NextHops(#[from] nexthop::Error),
@@ -92,29 +110,37 @@ pub fn run(path: &Path) -> Result<(), Error> {
     let eal = Eal::start(&written.dpdk, &written.ports)?;
     let mut ports = Ports::open(&eal, &written)?;
     let config = with_kernel_addresses(written.clone())?;
-    ports.steer(&config)?;
-    report::warn_of_host(&config);
+    let store = FileStore::open(&written.node.state_dir.join(STATE))?;
+    let ledger = Ledger::open(Box::new(store))?;
+    let shared = shared(&config, key)?;
+    let now = shared.clock.now();
+    let slots = config.maglev.slots;
+    let mut controller = Controller::open(ledger, slots, config.flows.clone(), now)?;
+    controller.execute(&source::request(&config), WallTime::now())?;
 
     let publish = move |hops: NextHops| drop(sender.send(Event::NextHops(hops)));
-    let watcher = nexthop::watch(ports.interfaces(&config), backends(&config), publish)?;
+    let wanted = controller.views().addresses();
+    let watcher = nexthop::watch(ports.interfaces(&config), wanted, publish)?;
     report::warn_of_rights(&watcher);
     let (hops, early) = events::first_next_hops(&events, FIRST_NEXT_HOPS);
     report::next_hops(&NextHops::default(), &hops);
 
     let blank = |_: &usize| WorkerCounters::new(config.ports.len());
     let counters: Vec<WorkerCounters> = cores.iter().map(blank).collect();
-    let idle = idle(&config);
+    let (idle, burst) = (idle(&config), config.workers.burst);
     report::started(&config, &ports, &eal, &cores, idle);
-    let (publisher, subscribers) =
-        TablePublisher::new(path, written, config, key, hops, cores.len());
-    let mut house = House::new(publisher, watcher, &counters);
+    let (publisher, subscribers) = TablePublisher::new(config.ports, key, hops, cores.len());
+    let source = Source::new(path, written);
+    let mut house = House::new(publisher, controller, source, watcher, &counters, &shared);
+    house.advance(&ports);
+    report::serving(&house.publisher);
     let stop = AtomicBool::new(false);
     let outcome = std::thread::scope(|scope| {
-        let burst = house.publisher.config().workers.burst;
         let spawn = Spawn {
             scope,
             eal: &eal,
             stop: &stop,
+            shared: &shared,
             idle,
             burst,
         };
@@ -135,13 +161,18 @@ pub fn run(path: &Path) -> Result<(), Error> {
     outcome
 }
 
-/// The addresses that next hops are needed for.
-fn backends(config: &Config) -> impl Iterator<Item = IpAddr> {
-    config
-        .pools
-        .iter()
-        .flat_map(|pool| &pool.backends)
-        .map(|backend| backend.address)
+/// The flows that were in transition when the process ended last, and the clock, which starts anew for them.
+fn shared(config: &Config, key: HashKey) -> Result<Shared, Error> {
+    let limits = Limits::of(config.flows.entries);
+    // A hash tells one key from another, and does not tell the key.
+    let of_key = FlowHasher::new(key).hash_key(&FlowKey([0; 5]));
+    let fingerprint = of_key ^ u64::from(config.maglev.slots);
+    let (entries, recovered) = EntryTable::open(&config.flows.file, limits, fingerprint)?;
+    report::recovered(&recovered);
+    let shared = Shared::new(entries);
+    let (entries, now) = (&shared.flows.entries, shared.clock.now());
+    entries.sweep(0..entries.buckets(), |_, _| Fate::Touch(now));
+    Ok(shared)
 }
 
 /// Starts one worker per core, each with its lanes.

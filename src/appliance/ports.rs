@@ -51,15 +51,10 @@ impl Ports {
     }
 
     /// Tells the ports whose NIC the kernel keeps which packets are ours.
-    pub fn steer(&self, config: &Config) -> Result<(), Error> {
-        let vips: Vec<IpNet> = config
-            .services
-            .iter()
-            .map(|service| service.address)
-            .collect();
+    pub fn steer(&self, vips: &[IpNet]) -> Result<(), Error> {
         self.0
             .iter()
-            .try_for_each(|port| port.device.set_vips(&vips))
+            .try_for_each(|port| port.device.set_vips(vips))
             .map_err(Error::from)
     }
 

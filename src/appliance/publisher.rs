@@ -1,42 +1,27 @@
-//! Makes snapshots of the configuration and the next hops, and publishes them to the workers.
+//! Makes snapshots of plans and next hops, and publishes them to the workers.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::ports::{OwnAddress, with_kernel_addresses};
-use crate::config::{self, Config};
-use crate::control::nexthop::NextHops;
-use crate::control::{Plan, compile_snapshot, compile_tables, kernel_reach};
-use crate::table::{Generation, HashKey, Publisher, Snapshot, Subscriber, Tables, channel};
-use crate::worker::{Publication, Totals};
+use ipnet::IpNet;
 
-/// Why a reload changed nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum ReloadError {
-    /// The file.
-    #[error(transparent)]
-    Config(#[from] config::LoadError),
-    /// Something that is fixed at start.
-    #[error("[{0}] differs from the running one; that takes a restart. Nothing was changed")]
-    NeedsRestart(&'static str),
-    /// A service on the host's own address.
-    #[error(transparent)]
-    OwnAddress(#[from] OwnAddress),
-}
+use crate::config::Port;
+use crate::control::controller::Publish;
+use crate::control::nexthop::NextHops;
+use crate::control::views::Lookup;
+use crate::control::{Plan, compile_snapshot, compile_tables, kernel_reach};
+use crate::table::{Generation, HashKey, Publisher, Round, Snapshot, Subscriber, Tables, channel};
+use crate::worker::{Publication, Totals};
 
 /// The writer's side of the tables.
 pub struct TablePublisher {
-    path: PathBuf,
-    /// As the file has it.
-    written: Config,
-    /// With what the kernel says of the ports.
-    config: Config,
+    ports: Vec<Port>,
     key: HashKey,
+    generation: Generation,
     plan: Plan,
     tables: Arc<Tables>,
     hops: NextHops,
-    generation: Generation,
+    round: Round,
     workers: Vec<Published>,
     /// What was counted on publications that are no longer in use.
     past: Totals,
@@ -58,10 +43,10 @@ impl Published {
         }
     }
 
-    fn publish(&mut self, snapshot: &Arc<Snapshot>) {
+    fn publish(&mut self, round: Round, snapshot: &Arc<Snapshot>) {
         let new = Arc::new(Publication::new(Arc::clone(snapshot)));
         self.in_use.push(Arc::clone(&new));
-        if let Some(unseen) = self.publisher.publish(new) {
+        if let Some(unseen) = self.publisher.publish(round, new) {
             self.in_use
                 .retain(|publication| !Arc::ptr_eq(publication, &unseen));
         }
@@ -69,70 +54,66 @@ impl Published {
 }
 
 impl TablePublisher {
-    /// Compiles the first generation, and gives each worker its end.
+    /// Gives each worker its end, with nothing published yet.
     pub fn new(
-        path: &Path,
-        written: Config,
-        config: Config,
+        ports: Vec<Port>,
         key: HashKey,
         hops: NextHops,
         workers: usize,
     ) -> (Self, Vec<Subscriber<Publication>>) {
-        let generation = Generation(1);
-        let plan = Plan::of_config(&config);
+        let plan = Plan::default();
         let tables = Arc::new(compile_tables(&plan, key));
+        let generation = Generation::default();
         let reach = |address| kernel_reach(&hops, address);
-        let snapshot = Arc::new(compile_snapshot(
-            generation,
-            &plan,
-            &config.ports,
-            &tables,
-            reach,
-        ));
+        let snapshot = Arc::new(compile_snapshot(generation, &plan, &ports, &tables, reach));
         let first = || {
             let publication = Arc::new(Publication::new(Arc::clone(&snapshot)));
             let (publisher, subscriber) = channel(Arc::clone(&publication));
-            (
-                Published {
-                    publisher,
-                    in_use: vec![publication],
-                },
-                subscriber,
-            )
+            let in_use = vec![publication];
+            (Published { publisher, in_use }, subscriber)
         };
         let (workers, subscribers) = std::iter::repeat_with(first).take(workers).unzip();
-        let past = Totals::default();
-        let path = path.to_owned();
-        (
-            Self {
-                path,
-                written,
-                config,
-                key,
-                plan,
-                tables,
-                hops,
-                generation,
-                workers,
-                past,
-            },
-            subscribers,
-        )
+        let publisher = Self {
+            ports,
+            key,
+            generation,
+            plan,
+            tables,
+            hops,
+            round: Round::default(),
+            workers,
+            past: Totals::default(),
+        };
+        (publisher, subscribers)
     }
 
-    /// The configuration in force.
-    pub const fn config(&self) -> &Config {
-        &self.config
+    /// The ports that packets leave by.
+    pub fn ports(&self) -> &[Port] {
+        &self.ports
     }
 
-    /// The version published last.
-    pub const fn generation(&self) -> Generation {
-        self.generation
+    /// The addresses of all services.
+    pub fn vips(&self) -> Vec<IpNet> {
+        let services = self.plan.services.iter();
+        services.map(|service| service.definition.address).collect()
+    }
+
+    /// The plan published last.
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The tables published last.
+    pub const fn tables(&self) -> &Arc<Tables> {
+        &self.tables
     }
 
     /// The addresses that next hops are needed for.
     pub fn wanted(&self) -> impl Iterator<Item = IpAddr> {
-        self.tables.backends.iter().map(|backend| backend.address)
+        let backends = self.tables.backends.iter();
+        backends
+            .map(|backend| backend.address)
+            .filter(|address| !address.is_unspecified())
     }
 
     /// The next hops in force.
@@ -148,27 +129,10 @@ impl TablePublisher {
         totals
     }
 
-    /// Publishes other next hops; the Maglev tables stay.
+    /// Publishes other next hops; the tables stay.
     pub fn set_next_hops(&mut self, hops: NextHops) {
         self.hops = hops;
-        self.publish();
-    }
-
-    /// Reads the file again, and publishes what it says.
-    ///
-    /// # Errors
-    /// [`ReloadError`]; nothing is changed then.
-    pub fn reload(&mut self) -> Result<(), ReloadError> {
-        let written = config::load(&self.path)?;
-        if let Some(section) = needs_restart(&self.written, &written) {
-            return Err(ReloadError::NeedsRestart(section));
-        }
-        self.config = with_kernel_addresses(written.clone())?;
-        self.written = written;
-        self.plan = Plan::of_config(&self.config);
-        self.tables = Arc::new(compile_tables(&self.plan, self.key));
-        self.publish();
-        Ok(())
+        self.publish_snapshot();
     }
 
     /// Counts and frees what workers have left.
@@ -178,34 +142,43 @@ impl TablePublisher {
         }
     }
 
-    fn publish(&mut self) {
+    fn publish_snapshot(&mut self) {
         self.reclaim();
-        self.generation = Generation(self.generation.0 + 1);
+        self.round = self.round.next();
         let reach = |address| kernel_reach(&self.hops, address);
         let snapshot = Arc::new(compile_snapshot(
             self.generation,
             &self.plan,
-            &self.config.ports,
+            &self.ports,
             &self.tables,
             reach,
         ));
         for worker in &mut self.workers {
-            worker.publish(&snapshot);
+            worker.publish(self.round, &snapshot);
         }
     }
 }
 
-/// The first section that differs and can't be changed while workers run.
-fn needs_restart(old: &Config, new: &Config) -> Option<&'static str> {
-    let fixed = [
-        ("node", old.node != new.node),
-        ("dpdk", old.dpdk != new.dpdk),
-        ("workers", old.workers != new.workers),
-        ("maglev", old.maglev != new.maglev),
-        ("[port]", old.ports != new.ports),
-    ];
-    fixed
-        .iter()
-        .find(|(_, differs)| *differs)
-        .map(|(name, _)| *name)
+impl Publish for TablePublisher {
+    fn publish(&mut self, generation: Generation, plan: Plan) {
+        (self.generation, self.plan) = (generation, plan);
+        self.tables = Arc::new(compile_tables(&self.plan, self.key));
+        self.publish_snapshot();
+    }
+
+    fn round(&self) -> Round {
+        self.round
+    }
+
+    fn taken(&self) -> Round {
+        let taken = self.workers.iter().map(|worker| worker.publisher.taken());
+        taken.min().unwrap_or(self.round)
+    }
+
+    fn lookup(&self) -> Lookup<'_> {
+        Lookup {
+            hasher: &self.tables.hasher,
+            index: &self.tables.index,
+        }
+    }
 }

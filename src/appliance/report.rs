@@ -9,8 +9,10 @@ use ipnet::IpNet;
 
 use super::events::House;
 use super::ports::Ports;
-use crate::config::{Config, Device, Exception, Idle};
+use super::publisher::TablePublisher;
+use crate::config::{Config, Device, Exception, Idle, Port};
 use crate::control::nexthop::{NextHop, NextHops, Watcher};
+use crate::flow::Recovered;
 use crate::port::dpdk::{Eal, Stats, host_warnings};
 use crate::worker::{PortTotals, StageTotals, TrafficTotals};
 
@@ -60,21 +62,38 @@ pub fn started(config: &Config, ports: &Ports, eal: &Eal, cores: &[usize], idle:
         cores.len(),
         cores.join(", ")
     ));
-    let backends: usize = config.pools.iter().map(|pool| pool.backends.len()).sum();
+}
+
+/// Says what is served.
+pub fn serving(publisher: &TablePublisher) {
+    let (plan, tables) = (publisher.plan(), publisher.tables());
     say(format_args!(
-        "  {} service(s), {} pool(s), {backends} backend(s)",
-        config.services.len(),
-        config.pools.len()
+        "  {} service(s), {} pool(s), {} backend(s)",
+        plan.services.len(),
+        plan.views.len(),
+        tables.backends.len()
     ));
-    for service in &config.services {
-        let pool = config
-            .pools
-            .get(service.pool)
-            .map_or("?", |pool| &pool.name);
+    for service in &plan.services {
+        let view = plan.views.get(service.view as usize);
+        let pool = view.map_or("?", |view| &view.pool);
+        let service = &service.definition;
         say(format_args!(
             "  service {}: {} {} -> pool {pool}",
             service.name, service.address, service.protocol
         ));
+    }
+}
+
+/// Says what was there of flows in transition.
+pub fn recovered(recovered: &Recovered) {
+    match recovered {
+        Recovered::Fresh | Recovered::Entries(0) => {}
+        Recovered::Entries(entries) => tracing::info!("{entries} flow entries are taken over"),
+        Recovered::SetAside { why, to } => tracing::warn!(
+            "the file of flow entries is not taken over, since {why}: it is now {}. Connections that were in \
+             transition may break",
+            to.display()
+        ),
     }
 }
 
@@ -88,15 +107,10 @@ pub fn warn_of_rights(watcher: &Watcher) {
     }
 }
 
-/// Warns of what in the host's own set-up would go wrong with our packets.
-pub fn warn_of_host(config: &Config) {
-    let vips: Vec<IpNet> = config
-        .services
-        .iter()
-        .map(|service| service.address)
-        .collect();
-    for port in &config.ports {
-        for warning in host_warnings(port, &vips) {
+/// Warns of what in the host's own set-up would go wrong with packets to these addresses.
+pub fn warn_of_host(ports: &[Port], vips: &[IpNet]) {
+    for port in ports {
+        for warning in host_warnings(port, vips) {
             tracing::warn!("{warning}");
         }
     }
@@ -133,7 +147,7 @@ fn states(hops: &NextHops) -> BTreeMap<IpAddr, String> {
 /// Prints what was done in all, and checks it: the workers have ended, so every packet has left by a door.
 pub fn totals(house: &mut House<'_>, ports: &Ports) {
     counters("totals", house, ports);
-    for (index, port) in house.publisher.config().ports.iter().enumerate() {
+    for (index, port) in house.publisher.ports().iter().enumerate() {
         let totals = PortTotals::sum(
             house
                 .counters
@@ -153,14 +167,7 @@ pub fn totals(house: &mut House<'_>, ports: &Ports) {
 pub fn counters(heading: &str, house: &mut House<'_>, ports: &Ports) {
     say(format_args!("{heading}"));
     let workers = house.counters;
-    for ((index, port), open) in house
-        .publisher
-        .config()
-        .ports
-        .iter()
-        .enumerate()
-        .zip(ports.iter())
-    {
+    for ((index, port), open) in house.publisher.ports().iter().enumerate().zip(ports.iter()) {
         port_totals(
             &port.name,
             &PortTotals::sum(workers.iter().filter_map(|worker| worker.ports.get(index))),

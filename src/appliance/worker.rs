@@ -10,7 +10,9 @@ use super::Error;
 use crate::config::Idle;
 use crate::port::dpdk::{Eal, Queue};
 use crate::table::Subscriber;
-use crate::worker::{Backoff, Lane, LatencySamples, Publication, Worker, WorkerCounters, latency};
+use crate::worker::{
+    Backoff, Lane, LatencySamples, Publication, Shared, Worker, WorkerCounters, latency,
+};
 
 /// What all workers share.
 pub struct Spawn<'scope, 'env> {
@@ -22,6 +24,8 @@ pub struct Spawn<'scope, 'env> {
     pub stop: &'env AtomicBool,
     /// What they do when idle.
     pub idle: Idle,
+    /// Flows in transition, and the clock.
+    pub shared: &'env Shared,
     /// Packets taken at once.
     pub burst: usize,
 }
@@ -43,6 +47,7 @@ impl<'scope, 'env> Spawn<'scope, 'env> {
             Backoff::new(self.idle),
             self.burst,
             latency,
+            self.shared,
         );
         let (eal, stop) = (self.eal, self.stop);
         let (ready, started) = mpsc::channel();

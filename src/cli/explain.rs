@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::offline::Offline;
 use super::{Exit, Failure};
+use crate::flow::Millis;
 use crate::graph::{Context, Graph, GraphCounters, Ingress, PortCounters, TrafficSheet};
 use crate::packet::{Buffer as _, FRAME_SIZE, Frame, Meta, Verdict};
 use crate::port::pcap::HeapBuffer;
@@ -162,6 +163,8 @@ fn explain(args: &ExplainArgs, offline: &Offline, packet: &[u8]) -> Explanation 
         ingress: Ingress { mac: None },
         traffic: &traffic,
         port: &port,
+        flows: None,
+        now: Millis::default(),
     };
     let mut frame: Frame<HeapBuffer> = Frame::new();
     frame.packets.push(HeapBuffer::new(packet));

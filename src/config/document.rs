@@ -8,24 +8,26 @@ use super::fault::Faults;
 use super::place::Place;
 use super::report::Report;
 use super::section::Section;
-use super::{Config, dpdk, maglev, node, pool, port, rules, service, workers};
+use super::{
+    Config, MAX_POOLS, MAX_SERVICES, dpdk, flows, maglev, node, pool, port, references, service,
+    workers,
+};
 
-const KEYS: [&str; 7] = [
-    "node", "dpdk", "workers", "maglev", "port", "pool", "service",
+const KEYS: [&str; 8] = [
+    "node", "dpdk", "workers", "maglev", "flows", "port", "pool", "service",
 ];
 
 /// As many as DPDK itself takes (`RTE_MAX_ETHPORTS`).
 const MAX_PORTS: usize = 32;
-const MAX_POOLS: usize = 1_024;
-const MAX_SERVICES: usize = 4_096;
 
 /// Every key that a file may have, as (section, key); `pool.backends` is the section of a pool's backends.
 pub fn known_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let sections: [(&str, &[&str]); 8] = [
+    let sections: [(&str, &[&str]); 9] = [
         ("node", &node::KEYS),
         ("dpdk", &dpdk::KEYS),
         ("workers", &workers::KEYS),
         ("maglev", &maglev::KEYS),
+        ("flows", &flows::KEYS),
         ("port", &port::KEYS),
         ("pool", &pool::KEYS),
         ("pool.backends", &pool::BACKEND_KEYS),
@@ -81,6 +83,8 @@ fn read(table: &DeTable<'_>, report: &Report) -> Option<Config> {
     let workers = workers::read(&root.section("workers", &workers::KEYS));
     let maglev = maglev::read(&root.section("maglev", &maglev::KEYS), folder);
 
+    let flows = flows::read(&root.section("flows", &flows::KEYS), folder, &node);
+
     let sections = root.sections("port", &port::KEYS, MAX_PORTS, "[[port]]");
     let ports: Vec<_> = sections.iter().map(port::read).collect();
     let sections = root.sections("pool", &pool::KEYS, MAX_POOLS, "[[pool]]");
@@ -91,9 +95,9 @@ fn read(table: &DeTable<'_>, report: &Report) -> Option<Config> {
     port::check(&ports, &workers, report);
     pool::check(&pools, &maglev, report);
     service::check(&services, report);
-    rules::check(&ports, &pools, &services, report);
+    references::check(&ports, &pools, &services, report);
 
-    let pool_of = rules::pool_indices(&pools);
+    let pool_of = references::pool_indices(&pools);
     Some(Config {
         ports: ports
             .into_iter()
@@ -111,5 +115,6 @@ fn read(table: &DeTable<'_>, report: &Report) -> Option<Config> {
         dpdk,
         workers,
         maglev,
+        flows,
     })
 }

@@ -13,7 +13,8 @@ pub(super) const KEYS: [&str; 3] = ["slots", "hash_key", "hash_key_file"];
 
 /// The largest prime below 2^24: a slot number fits in three bytes.
 const MAX_SLOTS: u32 = 16_777_213;
-const DEFAULT_SLOTS: u32 = 65_537;
+/// Slots of a lookup table, where the file says nothing.
+pub const DEFAULT_SLOTS: u32 = 65_537;
 
 const KEY_HINT: &str = "write 32 hexadecimal digits, as `openssl rand -hex 16` prints them";
 

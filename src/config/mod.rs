@@ -3,22 +3,27 @@
 //! [`Config`] is what is *meant*: every value is checked, every default filled in, every name resolved.
 //! [`load`] and [`parse`] make one from TOML, or report every [`Fault`] of the file at once. They read in two
 //! passes: each section's file here turns a table into a draft and reports what is wrong in it alone, then
-//! `rules` reports what is wrong between sections. Only a syntax error ends the reading early.
+//! `references` reports what is wrong between sections. What is a fault is said in `limits` and `rules`, which the
+//! API's objects are held against too. Only a syntax error ends the reading early.
 
 mod device;
 mod document;
 mod dpdk;
 mod exception;
 mod fault;
+mod flows;
+pub(crate) mod limits;
 mod load;
 mod maglev;
+mod millis;
 mod node;
 mod place;
 mod pool;
 mod port;
 mod prefix;
+mod references;
 mod report;
-mod rules;
+pub(crate) mod rules;
 mod section;
 mod service;
 mod value;
@@ -28,10 +33,19 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 pub use document::{known_keys, parse};
 pub use fault::{Fault, Faults};
+pub use limits::{MAX_BACKENDS, MAX_POOLS, MAX_SERVICES, MAX_WEIGHT};
 pub use load::{LoadError, load};
+pub use maglev::DEFAULT_SLOTS;
+pub use millis::Millis;
+pub use pool::{TCP_IDLE, UDP_IDLE};
+pub(crate) use pool::{default_panic_percent, default_reset, default_weight};
+pub(crate) use prefix::any_prefix;
+pub(crate) use report::Problem;
+pub(crate) use service::any_range;
 
 /// One appliance's whole configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +58,8 @@ pub struct Config {
     pub workers: Workers,
     /// How lookup tables are made.
     pub maglev: Maglev,
+    /// Flows in transition.
+    pub flows: Flows,
     /// Ports, in the file's order; a port's index is its place here.
     pub ports: Vec<Port>,
     /// Pools, in the file's order.
@@ -114,6 +130,19 @@ pub struct Maglev {
     pub hash_key: Option<[u8; 16]>,
 }
 
+/// `[flows]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flows {
+    /// How many flows can be listed at once, at 65 bytes each. Default 1,048,576.
+    pub entries: usize,
+    /// Where they are kept, so that they outlive the process. Default `/run/tentetsu/NODE.flows`.
+    pub file: PathBuf,
+    /// How long new flows go to a slot's old backend after its change began. Default 3 s.
+    pub syn_guard: Millis,
+    /// Off: every change is made at once and cuts connections, for comparison only. Default on.
+    pub moving_slots: bool,
+}
+
 /// `[[port]]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Port {
@@ -170,14 +199,26 @@ pub struct Pool {
     pub name: String,
     /// How packets reach the backends.
     pub encap: Encap,
+    /// How long a flow may be silent and yet be alive. `None`: [`Protocol::default_idle`] of what is served from it.
+    pub idle: Option<Millis>,
+    /// The same after a plausible FIN, where it is shorter. `None`: as `idle`.
+    pub half_closed: Option<Millis>,
+    /// The same after a plausible RST, where it is shorter. Default 120 s.
+    pub reset: Millis,
+    /// How long a new backend takes to grow to its weight. Default 0: it has it at once.
+    pub slow_start: Millis,
+    /// Where more than this share of the weight would be taken for dead, in percent, no flow is moved. Default 50.
+    pub panic_percent: u8,
     /// Backends, in the file's order.
     pub backends: Vec<Backend>,
 }
 
 /// `pool.encap`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Encap {
     /// IP in IP: RFC 2003, RFC 4213, RFC 2473, by the families of the VIP and of the backend.
+    #[default]
     Ipip,
     /// Only the destination MAC changes; backends are on link.
     L2Dsr,
@@ -210,7 +251,8 @@ pub struct Service {
 }
 
 /// `service.protocol`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// TCP, 6.
     Tcp,
@@ -218,6 +260,18 @@ pub enum Protocol {
     Udp,
     /// SCTP, 132.
     Sctp,
+}
+
+impl Protocol {
+    /// How long a flow of this protocol may be silent and yet be alive, where the pool doesn't say. The kernel's TCP
+    /// keepalive comes after two hours; SCTP's associations are as long-lived.
+    #[must_use]
+    pub const fn default_idle(self) -> Millis {
+        match self {
+            Self::Tcp | Self::Sctp => TCP_IDLE,
+            Self::Udp => UDP_IDLE,
+        }
+    }
 }
 
 impl std::fmt::Display for Protocol {

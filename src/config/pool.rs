@@ -1,28 +1,59 @@
 //! Reads `[[pool]]`.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
-use super::maglev::next_prime;
+use super::limits::{MAX_BACKENDS, MAX_WEIGHT, PERCENT, SILENCE, SLOW_START};
 use super::place::{Found, Place};
 use super::report::Report;
 use super::section::Section;
 use super::value::Value;
-use super::{Backend, Encap, Maglev, Pool, prefix};
+use super::{Backend, Encap, Maglev, Millis, Pool, prefix, rules};
 
-pub(super) const KEYS: [&str; 3] = ["name", "encap", "backends"];
+pub(super) const KEYS: [&str; 8] = [
+    "name",
+    "encap",
+    "idle",
+    "half_closed",
+    "reset",
+    "slow_start",
+    "panic_percent",
+    "backends",
+];
 pub(super) const BACKEND_KEYS: [&str; 3] = ["name", "address", "weight"];
 
 const ENCAP: [(&str, Encap); 2] = [("ipip", Encap::Ipip), ("l2dsr", Encap::L2Dsr)];
-const MAX_BACKENDS: usize = 4_096;
-const MAX_WEIGHT: u32 = 65_535;
 const DEFAULT_WEIGHT: u32 = 100;
+/// Longer than two hours: the kernel's keepalive keeps a silent connection.
+pub const TCP_IDLE: Millis = Millis::seconds(7_500);
+/// As long as NAT devices are asked to keep a UDP mapping (RFC 4787, REQ-5).
+pub const UDP_IDLE: Millis = Millis::seconds(300);
+const DEFAULT_RESET: Millis = Millis::seconds(120);
+const DEFAULT_PANIC_PERCENT: u8 = 50;
 const FORM: &str = "backends = [{ name = \"web1\", address = \"10.0.0.5\", weight = 100 }]";
+
+pub(crate) const fn default_weight() -> u32 {
+    DEFAULT_WEIGHT
+}
+
+pub(crate) const fn default_reset() -> Millis {
+    DEFAULT_RESET
+}
+
+pub(crate) const fn default_panic_percent() -> u8 {
+    DEFAULT_PANIC_PERCENT
+}
 
 /// A pool as far as it could be read: what is missing was reported.
 pub(super) struct Draft {
     pub name: Option<Found<String>>,
     pub encap: Encap,
     pub backends: Vec<BackendDraft>,
+    idle: Option<Millis>,
+    half_closed: Option<Millis>,
+    reset: Millis,
+    slow_start: Millis,
+    panic_percent: u8,
     place: Place,
 }
 
@@ -43,6 +74,11 @@ pub(super) fn read(section: &Section) -> Draft {
             .required("name", "\"web\"")
             .and_then(|value| value.name()),
         encap: encap.map_or(Encap::Ipip, |encap| encap.value),
+        idle: span(section, "idle", SILENCE),
+        half_closed: span(section, "half_closed", SILENCE),
+        reset: span(section, "reset", SILENCE).unwrap_or(DEFAULT_RESET),
+        slow_start: span(section, "slow_start", SLOW_START).unwrap_or_default(),
+        panic_percent: percent(section).unwrap_or(DEFAULT_PANIC_PERCENT),
         place: backends
             .as_ref()
             .map_or(&section.place, |value| &value.place)
@@ -58,8 +94,18 @@ pub(super) fn read(section: &Section) -> Draft {
         "backend address",
         backends.filter_map(|backend| backend.address.as_ref()),
     );
-    draft.check_weights(section.report);
+    rules::weights(&draft.place, draft.weights(), section.report);
     draft
+}
+
+fn span(section: &Section, key: &'static str, range: RangeInclusive<Millis>) -> Option<Millis> {
+    let value = section.value(key)?;
+    Some(value.span(range)?.value)
+}
+
+fn percent(section: &Section) -> Option<u8> {
+    let value = section.value("panic_percent")?;
+    Some(value.integer(PERCENT)?.value)
 }
 
 fn read_backends(list: &Value) -> Vec<BackendDraft> {
@@ -97,40 +143,14 @@ pub(super) fn check(pools: &[Draft], maglev: &Maglev, report: &Report) {
         pools.iter().filter_map(|pool| pool.name.as_ref()),
     );
     for pool in pools {
-        pool.check_slots(maglev.slots, report);
+        let weighted = pool.weights().filter(|&weight| weight > 0).count();
+        rules::slots(&pool.place, weighted, maglev.slots, report);
     }
 }
 
 impl Draft {
-    fn weighted(&self) -> u32 {
-        // Bounded by MAX_BACKENDS.
-        self.backends
-            .iter()
-            .filter(|backend| backend.weight > 0)
-            .count() as u32
-    }
-
-    fn check_weights(&self, report: &Report) {
-        if !self.backends.is_empty() && self.weighted() == 0 {
-            let hint = "give one backend a weight above 0; a pool that is to drop everything has `backends = []`";
-            report.fault(&self.place, "all backends of this pool have weight 0", hint);
-        }
-    }
-
-    /// Each backend with a weight needs a slot; a hundred of them keep shares within a few percent
-    /// (Maglev paper, section 5.3).
-    fn check_slots(&self, slots: u32, report: &Report) {
-        let weighted = self.weighted();
-        if weighted > slots {
-            report.fault(
-                &self.place,
-                format!("{weighted} backends have a weight, but a table has {slots} slots"),
-                format!(
-                    "set `maglev.slots` to {}, a hundred times as many",
-                    next_prime(weighted * 100)
-                ),
-            );
-        }
+    fn weights(&self) -> impl Iterator<Item = u32> + '_ {
+        self.backends.iter().map(|backend| backend.weight)
     }
 
     /// The pool, if nothing that it needs is missing.
@@ -146,6 +166,11 @@ impl Draft {
             backends: backends.collect::<Option<_>>()?,
             name: self.name?.value,
             encap: self.encap,
+            idle: self.idle,
+            half_closed: self.half_closed,
+            reset: self.reset,
+            slow_start: self.slow_start,
+            panic_percent: self.panic_percent,
         })
     }
 }

@@ -47,13 +47,24 @@ pub(super) fn address(text: &str) -> Result<IpAddr, Problem> {
 
 /// A prefix, or an address that stands for itself alone.
 pub(super) fn prefix(text: &str) -> Result<IpNet, Problem> {
+    let net = any_prefix(text)?;
+    check_prefix(net)?;
+    Ok(net)
+}
+
+/// The same, whether or not a service may listen on it.
+pub(crate) fn any_prefix(text: &str) -> Result<IpNet, Problem> {
     let address = |_| text.parse::<IpAddr>().map(IpNet::from);
-    let net = text.parse::<IpNet>().or_else(address).map_err(|_| {
+    text.parse::<IpNet>().or_else(address).map_err(|_| {
         Problem::new(
             format!("{text:?} is neither an IP address nor a prefix"),
             "write an address (\"203.0.113.10\") or a prefix (\"203.0.113.0/28\")",
         )
-    })?;
+    })
+}
+
+/// A prefix that a service may listen on.
+pub(super) fn check_prefix(net: IpNet) -> Result<(), Problem> {
     if net != net.trunc() {
         let (prefix, address) = (net.trunc(), net.addr());
         return Err(Problem::new(
@@ -61,8 +72,7 @@ pub(super) fn prefix(text: &str) -> Result<IpNet, Problem> {
             format!("write \"{prefix}\" for the prefix, or \"{address}\" for the address"),
         ));
     }
-    check_usable(net)?;
-    Ok(net)
+    check_usable(net)
 }
 
 /// An interface's address with the length of its network's prefix.
@@ -99,7 +109,7 @@ fn check_host(net: IpNet) -> Result<(), Problem> {
     ))
 }
 
-fn check_usable(net: IpNet) -> Result<(), Problem> {
+pub(super) fn check_usable(net: IpNet) -> Result<(), Problem> {
     let meets = |special: &IpNet| special.contains(&net) || net.contains(special);
     let Some((kind, _)) = SPECIAL.iter().find(|(_, special)| meets(special)) else {
         return Ok(());

@@ -1,14 +1,13 @@
 //! Collects the faults of one file.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::fmt::Display;
 use std::hash::Hash;
 use std::sync::Arc;
 
 use super::fault::{Fault, Faults};
 use super::place::{Found, Place};
+use super::rules::{self, Witness};
 
 /// Enough for anybody to mend, and a bound on memory for hostile files.
 const MAX_FAULTS: usize = 1_000;
@@ -18,7 +17,7 @@ const MAX_TEXT: usize = 500;
 
 /// What is wrong with a value, and what to write instead; its reader knows the place.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     pub message: String,
     pub hint: String,
 }
@@ -29,6 +28,12 @@ impl Problem {
             message: message.into(),
             hint: hint.into(),
         }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}; {}", self.message, self.hint)
     }
 }
 
@@ -59,7 +64,7 @@ impl Report {
     }
 
     /// The line of a place, from 1.
-    pub fn line(&self, place: &Place) -> usize {
+    fn line(&self, place: &Place) -> usize {
         self.line_starts
             .partition_point(|&start| start <= place.span.start)
     }
@@ -92,20 +97,8 @@ impl Report {
     where
         T: Hash + Eq + Display + 'f,
     {
-        let mut first = HashMap::new();
-        for Found { value, place } in found {
-            match first.entry(value) {
-                Entry::Vacant(entry) => _ = entry.insert(place),
-                Entry::Occupied(entry) => self.fault(
-                    place,
-                    format!(
-                        "{what} `{value}` is used twice, first on line {}",
-                        self.line(entry.get())
-                    ),
-                    format!("each {what} is used once: change this one or take it out"),
-                ),
-            }
-        }
+        let found = found.into_iter();
+        rules::unique(what, found.map(|found| (&found.value, &found.place)), self);
     }
 
     /// The faults in the file's order; `None` if there are none.
@@ -114,6 +107,16 @@ impl Report {
         list.sort_by_key(|fault| fault.span.start);
         let left_out = self.left_out.get();
         (!list.is_empty()).then_some(Faults { list, left_out })
+    }
+}
+
+impl Witness<&Place> for Report {
+    fn fault(&self, at: &Place, message: String, hint: String) {
+        Report::fault(self, at, message, hint);
+    }
+
+    fn mention(&self, at: &Place) -> String {
+        format!("on line {}", self.line(at))
     }
 }
 

@@ -5,11 +5,11 @@ use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 
-use super::place::Found;
+use super::place::{Found, Place};
 use super::report::{Problem, Report};
 use super::section::Section;
 use super::value::Value;
-use super::{Protocol, Service, prefix};
+use super::{Protocol, Service, prefix, rules};
 
 pub(super) const KEYS: [&str; 5] = ["name", "address", "protocol", "ports", "pool"];
 
@@ -68,11 +68,8 @@ fn read_ports(value: &Value) -> Vec<Found<Ports>> {
     let Some(list) = value.list(MAX_RANGES, FORM) else {
         return Vec::new();
     };
-    if list.is_empty() {
-        value.fault(
-            "a service without ports gets no packets",
-            format!("write `{FORM}`"),
-        );
+    if let (true, Err(Problem { message, hint })) = (list.is_empty(), check_ports(&[])) {
+        value.fault(message, hint);
     }
     list.iter().filter_map(read_port).collect()
 }
@@ -91,21 +88,48 @@ fn read_port(value: &Value) -> Option<Found<Ports>> {
 }
 
 fn range(text: &str) -> Result<Ports, Problem> {
+    check_range(any_range(text)?)
+}
+
+/// A range of ports such as `8000-8099`, or one port, whether or not a service may listen on it.
+pub(crate) fn any_range(text: &str) -> Result<Ports, Problem> {
     let (low, high) = text.split_once('-').unwrap_or((text, text));
-    match (low.trim().parse::<u16>(), high.trim().parse::<u16>()) {
-        (Ok(low), Ok(high)) if low > high => Err(Problem::new(
-            format!("the range {low}-{high} is upside down"),
-            format!("write \"{high}-{low}\""),
-        )),
-        (Ok(0), Ok(_)) => Err(Problem::new(
-            "port 0 can't be served by itself",
-            "begin at 1, or write `ports = \"any\"`",
-        )),
+    match (low.trim().parse(), high.trim().parse()) {
         (Ok(low), Ok(high)) => Ok(low..=high),
         _ => Err(Problem::new(
             format!("{text:?} is not a range of ports"),
             PORT_HINT,
         )),
+    }
+}
+
+/// A range that is the right way round; port 0 is only in "any".
+fn check_range(ports: Ports) -> Result<Ports, Problem> {
+    match (*ports.start(), *ports.end()) {
+        (low, high) if low > high => Err(Problem::new(
+            format!("the range {low}-{high} is upside down"),
+            format!("write \"{high}-{low}\""),
+        )),
+        (0, _) => Err(Problem::new(
+            "port 0 can't be served by itself",
+            "begin at 1, or write `ports = \"any\"`",
+        )),
+        _ => Ok(ports),
+    }
+}
+
+/// Ports that a service may listen on.
+pub(super) fn check_ports(ports: &[Ports]) -> Result<(), Problem> {
+    match ports {
+        [] => Err(Problem::new(
+            "a service without ports gets no packets",
+            format!("write `{FORM}`"),
+        )),
+        [any] if *any == (0..=u16::MAX) => Ok(()),
+        some => some
+            .iter()
+            .cloned()
+            .try_for_each(|ports| check_range(ports).map(drop)),
     }
 }
 
@@ -115,60 +139,20 @@ pub(super) fn check(services: &[Draft], report: &Report) {
         "service name",
         services.iter().filter_map(|service| service.name.as_ref()),
     );
-    let mut groups: HashMap<_, Vec<&Found<Ports>>> = HashMap::new();
-    for service in services {
-        if let (Some(address), Some(protocol)) = (&service.address, service.protocol) {
-            groups
-                .entry((address.value, protocol))
-                .or_default()
-                .extend(&service.ports);
-        }
-    }
-    for ranges in groups.values_mut() {
-        check_overlap(ranges, report);
-    }
-}
-
-/// One sweep over the ranges of one address and protocol, in order of their first ports.
-fn check_overlap(ranges: &mut [&Found<Ports>], report: &Report) {
-    ranges.sort_by_key(|range| *range.value.start());
-    let mut ranges = ranges.iter();
-    let Some(mut widest) = ranges.next() else {
-        return;
-    };
-    for range in ranges {
-        if range.value.start() <= widest.value.end() {
-            let (first, second) = if range.place.span.start < widest.place.span.start {
-                (range, widest)
-            } else {
-                (widest, range)
-            };
-            report.fault(
-                &second.place,
-                format!(
-                    "ports {} overlap {} on line {}, of the same address and protocol",
-                    written(&second.value),
-                    written(&first.value),
-                    report.line(&first.place)
-                ),
-                "a port of an address belongs to one service: take it out of one of the two",
-            );
-        }
-        if range.value.end() > widest.value.end() {
-            widest = range;
-        }
-    }
-}
-
-fn written(ports: &Ports) -> String {
-    match (*ports.start(), *ports.end()) {
-        (0, u16::MAX) => "\"any\"".to_owned(),
-        (low, high) if low == high => low.to_string(),
-        (low, high) => format!("{low}-{high}"),
-    }
+    let ports = services.iter().flat_map(Draft::listens);
+    rules::overlaps(ports, report);
 }
 
 impl Draft {
+    /// What it listens on, as far as it could be read.
+    fn listens(&self) -> impl Iterator<Item = (IpNet, Protocol, &Ports, &Place)> {
+        let whole = self.address.as_ref().zip(self.protocol);
+        whole.into_iter().flat_map(|(address, protocol)| {
+            let ports = self.ports.iter();
+            ports.map(move |ports| (address.value, protocol, &ports.value, &ports.place))
+        })
+    }
+
     /// The service, if nothing that it needs is missing.
     pub fn finish(self, pool_of: &HashMap<String, usize>) -> Option<Service> {
         let mut ports: Vec<_> = self.ports.into_iter().map(|ports| ports.value).collect();

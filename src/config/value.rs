@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::millis::{self, Millis};
 use super::place::{Found, Place};
 use super::report::{Problem, Report};
 use super::section::{Section, similar};
@@ -103,7 +104,7 @@ impl<'a> Value<'a> {
     where
         T: TryFrom<i128> + PartialOrd + Display,
     {
-        let hint = format!("write an integer from {} to {}", range.start(), range.end());
+        let hint = integer_hint(&range);
         let Some(integer) = self.value.as_integer() else {
             self.mistyped("an integer", &hint);
             return None;
@@ -113,9 +114,15 @@ impl<'a> Value<'a> {
             .and_then(|wide| T::try_from(wide).ok())
             .filter(|value| range.contains(value));
         if value.is_none() {
-            self.fault(format!("{integer} is out of range"), hint);
+            let Problem { message, hint } = out_of_range(integer, &range);
+            self.fault(message, hint);
         }
         value.map(|value| self.found(value))
+    }
+
+    /// A span of time within `range`.
+    pub fn span(&self, range: RangeInclusive<Millis>) -> Option<Found<Millis>> {
+        self.parse(|text| millis::within(millis::parse(text)?, &range))
     }
 
     /// One word out of a few.
@@ -179,6 +186,15 @@ pub(super) fn name(text: &str) -> Result<String, Problem> {
         message,
         "write a short name, such as \"web1\"",
     ))
+}
+
+/// The problem of a number that is too small or too large.
+pub(super) fn out_of_range<T: Display>(value: impl Display, range: &RangeInclusive<T>) -> Problem {
+    Problem::new(format!("{value} is out of range"), integer_hint(range))
+}
+
+fn integer_hint<T: Display>(range: &RangeInclusive<T>) -> String {
+    format!("write an integer from {} to {}", range.start(), range.end())
 }
 
 fn choice_hint(text: &str, words: &[&str]) -> String {

@@ -83,6 +83,7 @@ pub fn compile_snapshot(
         .collect();
     Snapshot {
         generation,
+        consults: plan.views.iter().any(|view| view.moving.is_some()),
         tables: Arc::clone(tables),
         rewrites,
         adjacencies: adjacencies.list,

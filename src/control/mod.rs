@@ -1,11 +1,20 @@
-//! The control side: from a configuration and the kernel's routes to the snapshots that workers read.
+//! The control side: what is wanted, and from that and the kernel's routes the snapshots that workers read.
+//!
+//! A [`command::Command`] says what is asked; [`command::apply`] makes a new [`state::State`] of it, or all its faults;
+//! the [`ledger::Ledger`] gives that a generation, which its [`store::Store`] has on disk before anybody is answered.
 
+pub mod command;
 mod compile;
+pub mod controller;
 mod key;
+pub mod ledger;
 pub mod nexthop;
 mod plan;
 mod reach;
+pub mod state;
+pub mod store;
 mod synthetic;
+pub mod views;
 
 pub use compile::{compile_snapshot, compile_tables};
 pub use key::{KeyError, resolve_key};

@@ -1,7 +1,7 @@
 //! A plan: what the data path is to look like, before next hops are known. A configuration gives one in which nothing
 //! moves; the appliance's own comes from its transitions.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::config::{self, Config, Encap, Protocol};
@@ -53,6 +53,19 @@ pub struct MemberPlan {
     pub weight: u32,
     /// How packets reach it.
     pub encap: Encap,
+}
+
+impl MemberPlan {
+    /// Nobody, at the place of a local number that is free.
+    pub(super) fn nobody() -> Self {
+        Self {
+            id: BackendId(u32::MAX),
+            name: "".into(),
+            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            weight: 0,
+            encap: Encap::Ipip,
+        }
+    }
 }
 
 impl Plan {

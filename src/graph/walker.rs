@@ -6,6 +6,7 @@ use super::{
     GraphCounters, PortCounters, Stage, TrafficSheet, ethernet, icmp, ip4, ip6, ipip4, ipip6,
     l2dsr, lookup, neighbour, select,
 };
+use crate::flow::{Flows, Millis};
 use crate::packet::{Buffer, FRAME_SIZE, Frame, Verdict};
 use crate::table::Snapshot;
 use crate::wire::MacAddr;
@@ -31,6 +32,10 @@ pub struct Context<'a> {
     pub traffic: &'a TrafficSheet,
     /// The ingress port's counters.
     pub port: &'a PortCounters,
+    /// The flows in transition; `None` where nothing moves, as in `replay`.
+    pub flows: Option<&'a Flows>,
+    /// When the frame came. Only consulted slots look at it.
+    pub now: Millis,
 }
 
 /// Every index at its own place.

@@ -1,5 +1,7 @@
 //! Flow keys of a frame, laid out for hashing many at once.
 
+use std::net::IpAddr;
+
 use super::FRAME_SIZE;
 use crate::wire::PortPair;
 
@@ -113,6 +115,18 @@ impl FlowKeys {
         Transport::of_word(self.words[4][usize::from(index)])
     }
 
+    /// Packet `index`'s key by itself.
+    #[inline(always)]
+    #[must_use]
+    pub fn key(&self, index: u8, ip6: bool) -> FlowKey {
+        let word = |w: usize| self.words[w][usize::from(index)];
+        if ip6 {
+            FlowKey([word(0), word(1), word(2), word(3), word(4)])
+        } else {
+            FlowKey([word(0), word(1), 0, 0, 0])
+        }
+    }
+
     /// The first `W` words of all packets.
     #[inline(always)]
     #[must_use]
@@ -122,5 +136,48 @@ impl FlowKeys {
         self.words
             .first_chunk::<W>()
             .unwrap_or_else(|| unreachable!())
+    }
+}
+
+/// One 5-tuple, in the words of [`FlowKeys`]; an IPv4 key has two, and zeros behind them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FlowKey(pub [u64; WORDS]);
+
+impl FlowKey {
+    /// Whether it is an IPv6 key.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_ip6(&self) -> bool {
+        self.0[4] != 0
+    }
+
+    /// The words that are hashed.
+    #[inline(always)]
+    #[must_use]
+    pub fn words(&self) -> &[u64] {
+        if self.is_ip6() { &self.0 } else { &self.0[..2] }
+    }
+
+    /// Source and destination.
+    #[must_use]
+    pub fn addresses(&self) -> (IpAddr, IpAddr) {
+        let [a, b, c, d, _] = self.0;
+        if self.is_ip6() {
+            let address = |low: u64, high: u64| {
+                (u128::from(low) | u128::from(high) << 64)
+                    .to_le_bytes()
+                    .into()
+            };
+            (address(a, b), address(c, d))
+        } else {
+            let [e, f, g, h, i, j, k, l] = a.to_le_bytes();
+            ([e, f, g, h].into(), [i, j, k, l].into())
+        }
+    }
+
+    /// Ports and protocol.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        Transport::of_word(self.0[if self.is_ip6() { 4 } else { 1 }])
     }
 }

@@ -9,7 +9,7 @@ mod verdict;
 
 pub use buffer::{Buffer, NoRoom};
 pub use frame::Frame;
-pub use key::{FlowKeys, Transport};
+pub use key::{FlowKey, FlowKeys, Transport};
 pub use meta::{Meta, NONE};
 pub use verdict::{DropReason, Verdict};
 

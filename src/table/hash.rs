@@ -31,7 +31,7 @@
 //! the CPU has is chosen once. There is no second implementation to keep in step.
 #![allow(unsafe_code)]
 
-use crate::packet::{FRAME_SIZE, FlowKeys};
+use crate::packet::{FRAME_SIZE, FlowKey, FlowKeys};
 
 /// Packets hashed side by side.
 const LANES: usize = 8;
@@ -116,6 +116,17 @@ impl FlowHasher {
     /// Hashes the first `count` IPv6 keys of a frame into `out`.
     pub fn hash_v6(&self, keys: &FlowKeys, count: usize, out: &mut [u64; FRAME_SIZE]) {
         self.hash::<5>(keys.words::<5>(), count, out);
+    }
+
+    /// Hashes one key.
+    #[must_use]
+    pub fn hash_key(&self, key: &FlowKey) -> u64 {
+        let mut state = State::new(self.key);
+        for word in key.words() {
+            state.compress(&[*word; LANES]);
+        }
+        let [hash, ..] = state.finish();
+        hash
     }
 
     fn hash<const W: usize>(

@@ -12,7 +12,7 @@ mod view;
 
 pub use adjacency::Adjacency;
 pub use hash::{FlowHasher, HashKey};
-pub use publish::{Publisher, Subscriber, channel};
+pub use publish::{Publisher, Round, Subscriber, channel};
 pub use service::{Match, Rule, ServiceIndex};
 pub use snapshot::{
     Backend, BackendId, Generation, Rewrite, Service, Snapshot, Tables, Tracking, Way,

@@ -5,17 +5,32 @@
 //! and back.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam::queue::ArrayQueue;
+
+/// The number of a publication; each is higher than the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Round(pub u64);
+
+impl Round {
+    /// The one after.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
 
 /// The two directions between the publisher and one worker.
 #[derive(Debug)]
 struct Mailbox<T> {
     /// The version to be taken; a newer one replaces it.
-    fresh: ArrayQueue<Arc<T>>,
+    fresh: ArrayQueue<(Round, Arc<T>)>,
     /// Versions that the worker has left. The publisher empties it before each publication, and a worker
     /// returns at most one version per publication, so it never fills.
     retired: ArrayQueue<Arc<T>>,
+    /// The round of the version in use. worker: wo, publisher: ro
+    taken: AtomicU64,
 }
 
 /// The writer's end: publishes to one worker.
@@ -35,6 +50,7 @@ pub fn channel<T>(first: Arc<T>) -> (Publisher<T>, Subscriber<T>) {
     let mailbox = Arc::new(Mailbox {
         fresh: ArrayQueue::new(1),
         retired: ArrayQueue::new(4),
+        taken: AtomicU64::new(0),
     });
     (
         Publisher(Arc::clone(&mailbox)),
@@ -47,8 +63,9 @@ pub fn channel<T>(first: Arc<T>) -> (Publisher<T>, Subscriber<T>) {
 
 impl<T> Publisher<T> {
     /// Offers a version. A version that the worker had not taken yet comes back: it was never in use.
-    pub fn publish(&self, version: Arc<T>) -> Option<Arc<T>> {
-        self.0.fresh.force_push(version)
+    pub fn publish(&self, round: Round, version: Arc<T>) -> Option<Arc<T>> {
+        let unseen = self.0.fresh.force_push((round, version));
+        unseen.map(|(_, version)| version)
     }
 
     /// The versions that the worker has left since the last call, for the caller to free. Call it before
@@ -57,10 +74,10 @@ impl<T> Publisher<T> {
         std::iter::from_fn(|| self.0.retired.pop())
     }
 
-    /// Whether the worker has taken the newest version.
+    /// The newest round that the worker has taken; what it did with older versions is done, and seen by the caller.
     #[must_use]
-    pub fn is_taken(&self) -> bool {
-        self.0.fresh.is_empty()
+    pub fn taken(&self) -> Round {
+        Round(self.0.taken.load(Ordering::Acquire))
     }
 }
 
@@ -75,10 +92,12 @@ impl<T> Subscriber<T> {
 
     #[cold]
     fn take(&mut self) {
-        if let Some(version) = self.mailbox.fresh.pop() {
+        if let Some((round, version)) = self.mailbox.fresh.pop() {
             let old = std::mem::replace(&mut self.current, version);
             // It has room (see `Mailbox::retired`); were it full, the old version would be freed here.
             drop(self.mailbox.retired.push(old));
+            // Behind all that was done with the old version: see `Publisher::taken`.
+            self.mailbox.taken.store(round.0, Ordering::Release);
         }
     }
 
@@ -97,11 +116,11 @@ mod tests {
     #[test]
     fn the_newest_version_wins_and_old_ones_come_back() {
         let (publisher, mut subscriber) = channel(Arc::new(1));
-        assert_eq!(publisher.publish(Arc::new(2)), None);
-        assert_eq!(publisher.publish(Arc::new(3)), Some(Arc::new(2)));
-        assert!(!publisher.is_taken());
+        assert_eq!(publisher.publish(Round(1), Arc::new(2)), None);
+        assert_eq!(publisher.publish(Round(2), Arc::new(3)), Some(Arc::new(2)));
+        assert_eq!(publisher.taken(), Round(0));
         subscriber.refresh();
-        assert_eq!((*subscriber.current(), publisher.is_taken()), (3, true));
+        assert_eq!((*subscriber.current(), publisher.taken()), (3, Round(2)));
         assert_eq!(publisher.reclaim().map(|v| *v).collect::<Vec<_>>(), [1]);
     }
 
@@ -126,9 +145,9 @@ mod tests {
                 subscriber.refresh();
                 subscriber
             });
-            for _ in 0..VERSIONS {
+            for round in 0..VERSIONS {
                 publisher.reclaim().for_each(drop);
-                drop(publisher.publish(Arc::new(Freed(Arc::clone(&log)))));
+                drop(publisher.publish(Round(round as u64), Arc::new(Freed(Arc::clone(&log)))));
             }
             stop.store(true, std::sync::atomic::Ordering::Release);
             drop(worker.join().unwrap());

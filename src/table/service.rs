@@ -5,9 +5,12 @@
 //! family, and a search in the few port spans of one address.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
+
+use crate::packet::FlowKey;
 
 /// One service's rule, as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +130,17 @@ impl ServiceIndex {
             protocol,
             port,
         )
+    }
+
+    /// Looks up the destination of a flow.
+    #[must_use]
+    pub fn find(&self, key: &FlowKey) -> Match {
+        let transport = key.transport();
+        let (protocol, port) = (transport.protocol, transport.ports.destination());
+        match key.addresses().1 {
+            IpAddr::V4(address) => self.find_v4(address.octets(), protocol, port),
+            IpAddr::V6(address) => self.find_v6(address.octets(), protocol, port),
+        }
     }
 
     #[inline]

@@ -3,16 +3,24 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Adjacency, FlowHasher, ServiceIndex, View};
 use crate::packet::DropReason;
 use crate::wire::{OuterIpv4, OuterIpv6};
 
 /// The version of a table set; each publication has a higher one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct Generation(pub u64);
 
 /// A backend's number on this node. A backend keeps it as long as anything names it, and it is not given to another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct BackendId(pub u32);
 
 /// What a configuration alone determines: services, and the views of their pools. Immutable once made.
@@ -36,6 +44,8 @@ pub struct Tables {
 pub struct Snapshot {
     /// Its version.
     pub generation: Generation,
+    /// Whether a slot is consulted, so that time matters.
+    pub consults: bool,
     /// Services, pools, backends.
     pub tables: Arc<Tables>,
     /// How packets reach each backend; same indices as [`Tables::backends`], kept apart since only these

@@ -7,6 +7,7 @@
 //! A [`Lane`] is a port as one worker sees it. After start a worker neither allocates, locks, logs nor waits;
 //! its counters have one writer, and anybody may read them.
 
+mod clock;
 mod dispatch;
 mod idle;
 mod lane;
@@ -18,11 +19,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use quanta::Clock;
 
+pub use clock::NodeClock;
 pub use idle::Backoff;
 pub use lane::{HostSide, Lane, Relay, relay};
 pub use latency::{Latency, LatencySamples, latency};
 pub use totals::{PortTotals, StageTotals, Totals, TrafficTotals};
 
+use crate::flow::{EntryTable, Flows, Millis, SynFilter};
 use crate::graph::{Context, Graph, GraphCounters, PortCounters, TrafficSheet};
 use crate::packet::Frame;
 use crate::port::Queue;
@@ -82,6 +85,30 @@ pub struct Worker<'c, Q: Queue> {
     burst: usize,
     clock: Clock,
     latency: Latency,
+    shared: &'c Shared,
+}
+
+/// What all workers of a node share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Flows in transition.
+    pub flows: Flows,
+    /// Time.
+    pub clock: NodeClock,
+}
+
+impl Shared {
+    /// Over a table of entries; the clock starts now.
+    #[must_use]
+    pub fn new(entries: EntryTable) -> Self {
+        Self {
+            flows: Flows {
+                entries,
+                firsts: SynFilter::default(),
+            },
+            clock: NodeClock::default(),
+        }
+    }
 }
 
 impl<'c, Q: Queue> Worker<'c, Q> {
@@ -93,6 +120,7 @@ impl<'c, Q: Queue> Worker<'c, Q> {
         backoff: Backoff,
         burst: usize,
         latency: Latency,
+        shared: &'c Shared,
     ) -> Self {
         Self {
             lanes,
@@ -104,6 +132,7 @@ impl<'c, Q: Queue> Worker<'c, Q> {
             burst,
             clock: Clock::new(),
             latency,
+            shared,
         }
     }
 
@@ -142,6 +171,12 @@ impl<'c, Q: Queue> Worker<'c, Q> {
             ingress: lane.ingress,
             traffic: &current.traffic,
             port: lane.counters,
+            flows: Some(&self.shared.flows),
+            now: if current.snapshot.consults {
+                self.shared.clock.now()
+            } else {
+                Millis::default()
+            },
         };
         self.graph.process(&mut self.frame, &context);
         dispatch::dispatch(&mut self.frame, &self.graph, &mut self.lanes, index);

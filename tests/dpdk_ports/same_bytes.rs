@@ -10,13 +10,14 @@ use etherparse::{
 use serde_json::{Value, json};
 use tentetsu::config::{self, Idle};
 use tentetsu::control::{Plan, compile_snapshot, compile_tables, synthetic_reach};
+use tentetsu::flow::{EntryTable, Limits};
 use tentetsu::graph::Ingress;
 use tentetsu::packet::FRAME_SIZE;
 use tentetsu::port::dpdk::Eal;
 use tentetsu::table::{Generation, HashKey, Subscriber, channel};
 use tentetsu::worker::{
-    Backoff, HostSide, Lane, PortTotals, Publication, Totals, Worker, WorkerCounters, latency,
-    relay,
+    Backoff, HostSide, Lane, PortTotals, Publication, Shared, Totals, Worker, WorkerCounters,
+    latency, relay,
 };
 
 use super::bed::{dpdk, isolated, port};
@@ -124,7 +125,9 @@ fn through_a_worker(bench: &Bench, burst: usize) -> Value {
         let backoff = Backoff::new(Idle::Poll);
         let (subscriber, publication) = published(bench);
         let timer = latency().unwrap().0;
-        let mut worker = Worker::new(vec![lane], subscriber, &counters, backoff, burst, timer);
+        let shared = Shared::new(EntryTable::in_memory(Limits::of(1_024)).unwrap());
+        let lanes = vec![lane];
+        let mut worker = Worker::new(lanes, subscriber, &counters, backoff, burst, timer, &shared);
         while worker.turn() > 0 {}
         tables.add(&publication);
     }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use tentetsu::config::{self, Config};
 use tentetsu::control::{Plan, Reach, compile_snapshot, compile_tables, synthetic_reach};
+use tentetsu::flow::Millis;
 use tentetsu::graph::{Context, Graph, GraphCounters, Ingress, PortCounters, Stage, TrafficSheet};
 use tentetsu::packet::{Buffer as _, DropReason, Frame, Meta, NONE};
 use tentetsu::port::pcap::HeapBuffer;
@@ -108,6 +109,8 @@ pub fn walk(snapshot: &Snapshot, mac: Option<MacAddr>, packets: &[Vec<u8>]) -> V
         ingress: Ingress { mac },
         traffic: &traffic,
         port: &port,
+        flows: None,
+        now: Millis::default(),
     };
     let mut graph = Graph::new(&counters);
     let mut frame = Frame::new();

@@ -74,6 +74,16 @@ impl Lab {
 
     /// Sends requests, one connection each, to a service; all must be answered, by each backend its share.
     pub fn load(&self, service: &str, requests: u32, weights: &[&str]) {
+        succeed(&mut self.load_command(service, requests, weights));
+    }
+
+    /// Whether all requests are answered, by each backend its share.
+    pub fn tries_load(&self, service: &str, requests: u32, weights: &[&str]) -> bool {
+        let output = self.load_command(service, requests, weights).output();
+        output.unwrap().status.success()
+    }
+
+    fn load_command(&self, service: &str, requests: u32, weights: &[&str]) -> Command {
         let client = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lab.d/http_load.py");
         let (requests, url) = (requests.to_string(), format!("{service}/"));
         let command = [
@@ -81,7 +91,7 @@ impl Lab {
             weights,
             &["--", &url],
         ];
-        self.run("client", &command.concat());
+        self.command("client", &command.concat())
     }
 
     fn command(&self, node: &str, command: &[&str]) -> Command {

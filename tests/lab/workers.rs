@@ -9,6 +9,11 @@ const EVEN: &[&str] = &["web1=100", "web2=100", "web3=100"];
 
 /// The lab's services on two workers, with `PORTS` to be filled in.
 const CONFIG: &str = r#"
+[node]
+state_dir = "lb1"
+[flows]
+entries = 65536
+file = "lb1/flows"
 [dpdk]
 huge_pages = "off"
 file_prefix = "tentetsu-NAME"

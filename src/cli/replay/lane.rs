@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::flows::Flow;
+use crate::flow::Millis;
 use crate::graph::{Context, Graph, GraphCounters, Ingress, PortCounters, TrafficSheet};
 use crate::packet::{Buffer, DropReason, FRAME_SIZE, Frame, Meta, NONE, Verdict};
 use crate::port::pcap::{HeapBuffer, Record};
@@ -61,6 +62,8 @@ impl<'c> Lane<'c> {
             ingress: Ingress { mac: None },
             traffic: &self.traffic,
             port: &self.port,
+            flows: None,
+            now: Millis::default(),
         };
         self.graph.process(&mut self.frame, &context);
         self.graph.verdicts(&self.frame, &mut self.verdicts);

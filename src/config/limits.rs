@@ -1,0 +1,75 @@
+//! What a single value may be, wherever it comes from: the file and the API refuse the same.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+use ipnet::IpNet;
+
+use super::Millis;
+use super::report::Problem;
+use super::{millis, prefix, service, value};
+
+/// Most services.
+pub const MAX_SERVICES: usize = 4_096;
+/// Most pools.
+pub const MAX_POOLS: usize = 1_024;
+/// Most backends of a pool.
+pub const MAX_BACKENDS: usize = 4_096;
+/// The largest weight.
+pub const MAX_WEIGHT: u32 = 65_535;
+/// The shortest silence that may end a flow, and the longest that is waited for.
+pub const SILENCE: RangeInclusive<Millis> = Millis::seconds(1)..=Millis::seconds(7 * 86_400);
+/// How long a backend may take to grow.
+pub const SLOW_START: RangeInclusive<Millis> = Millis(0)..=Millis::seconds(86_400);
+/// A share in percent.
+pub const PERCENT: RangeInclusive<u8> = 0..=100;
+
+/// A name that people and file formats can name things by.
+pub(crate) fn name(text: &str) -> Result<(), Problem> {
+    value::name(text).map(drop)
+}
+
+/// A backend's address.
+pub(crate) fn backend_address(address: IpAddr) -> Result<(), Problem> {
+    prefix::check_usable(address.into())
+}
+
+/// What a service may listen on.
+pub(crate) fn service_address(address: IpNet) -> Result<(), Problem> {
+    prefix::check_prefix(address)
+}
+
+/// Ports that a service may listen on.
+pub(crate) fn ports(ports: &[RangeInclusive<u16>]) -> Result<(), Problem> {
+    service::check_ports(ports)
+}
+
+/// A weight.
+pub(crate) fn weight(weight: u32) -> Result<(), Problem> {
+    within(weight, &(0..=MAX_WEIGHT))
+}
+
+/// A share in percent.
+pub(crate) fn percent(percent: u8) -> Result<(), Problem> {
+    within(percent, &PERCENT)
+}
+
+/// A span that is one of [`SILENCE`].
+pub(crate) fn silence(span: Millis) -> Result<(), Problem> {
+    millis::within(span, &SILENCE).map(drop)
+}
+
+/// A span that is one of [`SLOW_START`].
+pub(crate) fn slow_start(span: Millis) -> Result<(), Problem> {
+    millis::within(span, &SLOW_START).map(drop)
+}
+
+fn within<T: PartialOrd + std::fmt::Display>(
+    value: T,
+    range: &RangeInclusive<T>,
+) -> Result<(), Problem> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(value::out_of_range(value, range))
+}

@@ -1,0 +1,309 @@
+//! The controller: what is wanted, by the [`Ledger`]; what stands, by the [`Views`]; and the steps from one to the other,
+//! published to the workers and recorded before that, so that a killed process goes on where it was.
+//!
+//! It has no thread: its owner calls [`Controller::advance`] after each event, and again when that says so.
+
+use std::sync::Arc;
+
+use super::ledger::{Ledger, Receipt, Refusal, Request};
+use super::plan::Plan;
+use super::store::{StoreError, WallTime};
+use super::views::{Growth, Lookup, Sweeper, ViewKey, ViewRecord, Views, WALK_PAUSE, Wanted};
+use crate::config;
+use crate::flow::transition::{Progress, Tick};
+use crate::flow::{Flows, Millis};
+use crate::table::{Generation, Round};
+
+/// The shortest time between two steps of the slots, in milliseconds: what falls into it is published together.
+const STEP: u32 = 50;
+/// How soon the controller looks whether the workers have taken a publication, in milliseconds.
+const GLANCE: u32 = 2;
+/// Buckets of entries that one call walks over: some milliseconds' worth.
+const STRETCH: usize = 1 << 14;
+/// The key under which the list of views is kept.
+const INDEX: &str = "views";
+
+/// Where plans go.
+pub trait Publish {
+    /// Publishes a plan to every worker, under a new round.
+    fn publish(&mut self, generation: Generation, plan: Plan);
+    /// The newest round.
+    fn round(&self) -> Round;
+    /// The newest round that every worker has taken.
+    fn taken(&self) -> Round;
+    /// What finds the service of a flow, by the newest plan.
+    fn lookup(&self) -> Lookup<'_>;
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Controller {
+    ledger: Ledger,
+    views: Views,
+    growth: Growth,
+    /// When a weight grows next.
+    grows_at: Option<Millis>,
+    sweeper: Sweeper,
+    settings: config::Flows,
+    /// The state has changed since the views were told.
+    stale: bool,
+    /// The generation that the views were told, and the round that published it.
+    told: (Generation, Round),
+    stepped: Millis,
+    walked: Millis,
+}
+
+/// How far a generation is on its way to the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Stored, and not with every worker yet.
+    Stored,
+    /// Every worker has it.
+    Armed,
+    /// New flows go by it everywhere.
+    Steered,
+    /// Nothing is left of what was before it.
+    Settled,
+}
+
+impl Controller {
+    /// Takes up where the ledger left off.
+    ///
+    /// # Errors
+    /// When the ledger's store can't be read.
+    pub fn open(
+        ledger: Ledger,
+        slots: u32,
+        settings: config::Flows,
+        now: Millis,
+    ) -> Result<Self, StoreError> {
+        let records = read_records(&ledger)?;
+        let tick = Tick {
+            now,
+            taken: Round(0),
+            next: Round(1),
+            syn_guard: settings.syn_guard.0,
+            moves: settings.moving_slots,
+        };
+        let mut growth = Growth::default();
+        let mut views = Views::restored(slots, records, &tick);
+        views.want(
+            &Wanted::of(ledger.state(), ledger.roster(), &mut growth, now),
+            &tick,
+        );
+        Ok(Self {
+            ledger,
+            views,
+            growth,
+            grows_at: None,
+            sweeper: Sweeper::default(),
+            settings,
+            stale: true,
+            told: (Generation(0), Round(0)),
+            stepped: now,
+            walked: now,
+        })
+    }
+
+    /// What is wanted.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What stands.
+    #[must_use]
+    pub const fn views(&self) -> &Views {
+        &self.views
+    }
+
+    /// What the last walk over the entries found.
+    #[must_use]
+    pub const fn sweeper(&self) -> &Sweeper {
+        &self.sweeper
+    }
+
+    /// Does what is asked, as far as storing it goes; [`Self::advance`] does the rest.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing is changed then.
+    pub fn execute(&mut self, request: &Request, now: WallTime) -> Result<Receipt, Refusal> {
+        let receipt = self.ledger.execute(request, now)?;
+        self.stale |= receipt.changed;
+        Ok(receipt)
+    }
+
+    /// How far a generation is. One that was overtaken before it was published is as far as the one that overtook it.
+    #[must_use]
+    pub fn stage(&self, generation: Generation, publish: &impl Publish) -> Stage {
+        let (told, round) = self.told;
+        if self.stale || generation > told || publish.taken() < round {
+            Stage::Stored
+        } else if self.views.oldest_armed().is_some() {
+            Stage::Armed
+        } else if self
+            .views
+            .progress()
+            .any(|(_, progress)| progress.consulted > 0)
+        {
+            Stage::Steered
+        } else {
+            Stage::Settled
+        }
+    }
+
+    /// Changes every default of a pool to its target at once; `false` when there is no such pool.
+    pub fn force(&mut self, pool: &str, now: Millis, publish: &impl Publish) -> bool {
+        let tick = self.tick(now, publish);
+        self.views.force(pool, &tick)
+    }
+
+    /// How far each view is.
+    pub fn progress(&self) -> impl Iterator<Item = (&ViewKey, Progress)> {
+        self.views.progress()
+    }
+
+    fn tick(&self, now: Millis, publish: &impl Publish) -> Tick {
+        Tick {
+            now,
+            taken: publish.taken(),
+            next: publish.round().next(),
+            syn_guard: self.settings.syn_guard.0,
+            moves: self.settings.moving_slots,
+        }
+    }
+
+    /// Does what can be done now, and says in how many milliseconds there may be more; `None`: only after an event.
+    ///
+    /// # Errors
+    /// When what has to be recorded first can't be: nothing was published then, and the next call tries again.
+    pub fn advance(
+        &mut self,
+        now: Millis,
+        flows: &Flows,
+        publish: &mut impl Publish,
+    ) -> Result<Option<u32>, StoreError> {
+        flows.firsts.rotate(now);
+        self.tell(now, publish);
+        let step = self.step(now, publish);
+        self.walk(now, flows, publish)?;
+        if self.views.is_dirty() {
+            self.publish(publish)?;
+        }
+        let glance = (publish.taken() < publish.round()).then_some(GLANCE);
+        let walk = self.is_moving().then_some(self.sweeper.pace());
+        let growth = self.growth.next(now);
+        Ok([step, glance, walk, growth].into_iter().flatten().min())
+    }
+
+    /// Whether any slot is consulted.
+    fn is_moving(&self) -> bool {
+        self.views
+            .progress()
+            .any(|(_, progress)| progress.consulted > 0)
+    }
+
+    /// Tells the views what is wanted, if that has changed: however many commands came meanwhile, tables are built once.
+    fn tell(&mut self, now: Millis, publish: &impl Publish) {
+        if !self.stale && !self.grows_at.is_some_and(|at| now.has_reached(at)) {
+            return;
+        }
+        let tick = self.tick(now, publish);
+        let (state, roster) = (
+            Arc::clone(self.ledger.state()),
+            Arc::clone(self.ledger.roster()),
+        );
+        self.views
+            .want(&Wanted::of(&state, &roster, &mut self.growth, now), &tick);
+        self.grows_at = self.growth.next(now).map(|wait| now.after(wait));
+        (self.stale, self.told) = (false, (self.ledger.generation(), tick.next));
+    }
+
+    fn step(&mut self, now: Millis, publish: &impl Publish) -> Option<u32> {
+        let passed = now.since(self.stepped);
+        if passed < STEP {
+            return self.is_moving().then_some(STEP - passed);
+        }
+        self.stepped = now;
+        let tick = self.tick(now, publish);
+        self.views.step(&tick).map(|wait| wait.max(STEP))
+    }
+
+    /// Goes on with the walk over the entries, and forgets the backends that nothing names any more.
+    fn walk(
+        &mut self,
+        now: Millis,
+        flows: &Flows,
+        publish: &impl Publish,
+    ) -> Result<(), StoreError> {
+        let resting = self.sweeper.is_between() && now.since(self.walked) < WALK_PAUSE;
+        if resting || !(self.is_moving() || self.views.is_retiring()) {
+            return Ok(());
+        }
+        let tick = self.tick(now, publish);
+        let lookup = publish.lookup();
+        let gone = self
+            .sweeper
+            .advance(&mut self.views, &flows.entries, lookup, STRETCH, &tick);
+        if let Some(gone) = gone {
+            self.walked = now;
+            if !gone.is_empty() {
+                self.ledger.forget(&gone)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records what a restart has to know, then publishes.
+    fn publish(&mut self, publish: &mut impl Publish) -> Result<(), StoreError> {
+        let records = self.views.records();
+        if !records.is_empty() {
+            let index: Vec<&ViewKey> = self.views.keys().collect();
+            let mut blobs = vec![(INDEX.to_owned(), encode(&index))];
+            blobs.extend(
+                records
+                    .iter()
+                    .map(|record| (blob_key(&record.key), encode(record))),
+            );
+            let blobs: Vec<(&str, &[u8])> = blobs
+                .iter()
+                .map(|(key, bytes)| (key.as_str(), bytes.as_slice()))
+                .collect();
+            self.ledger.put_many(&blobs)?;
+            self.views.recorded();
+        }
+        publish.publish(self.told.0, self.views.plan());
+        Ok(())
+    }
+}
+
+fn blob_key(key: &ViewKey) -> String {
+    match key {
+        ViewKey::Pool(name) => format!("view/pool/{name}"),
+        ViewKey::Service(name) => format!("view/service/{name}"),
+    }
+}
+
+fn encode(value: &impl serde::Serialize) -> Vec<u8> {
+    // Only a sequence of unknown length could fail, and there is none.
+    postcard::to_allocvec(value).unwrap_or_default()
+}
+
+/// The records of the views that there were. One that can't be read is said and left out: its pool starts settled.
+fn read_records(ledger: &Ledger) -> Result<Vec<ViewRecord>, StoreError> {
+    let Some(index) = ledger.blob(INDEX)? else {
+        return Ok(Vec::new());
+    };
+    let keys: Vec<ViewKey> = postcard::from_bytes(&index).unwrap_or_default();
+    let mut records = Vec::new();
+    for key in keys {
+        let bytes = ledger.blob(&blob_key(&key))?.unwrap_or_default();
+        match postcard::from_bytes(&bytes) {
+            Ok(record) => records.push(record),
+            Err(error) => tracing::error!(
+                "the record of {key:?} is damaged, its connections may break: {error}"
+            ),
+        }
+    }
+    Ok(records)
+}

@@ -1,0 +1,198 @@
+//! Everything that is wrong in a state, by the rules of the configuration file.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Mode, Path, Pool, Service, State};
+use crate::config::rules::{self, Witness};
+use crate::config::{MAX_BACKENDS, MAX_POOLS, MAX_SERVICES, Problem, limits};
+use crate::control::command::Fault;
+
+/// Enough for anybody to mend, and a bound on the answer.
+const MAX_FAULTS: usize = 1_000;
+
+/// The faults of `new`, ordered by path, at most 1,000. A pool that it shares with `old`, a state without faults, is not
+/// looked into.
+#[must_use]
+pub fn check(old: &State, new: &State) -> Vec<Fault> {
+    let notes = Notes::default();
+    check_counts(new, &notes);
+    for (name, pool) in &new.pools {
+        let known = old
+            .pools
+            .get(name)
+            .is_some_and(|old| Arc::ptr_eq(old, pool));
+        if !known || old.site.slots != new.site.slots {
+            check_pool(name, pool, new.site.slots, &notes);
+        }
+    }
+    for (name, service) in &new.services {
+        check_service(name, service, new, &notes);
+    }
+    rules::overlaps(new.services.iter().flat_map(listens), &notes);
+    notes.sorted()
+}
+
+/// A place in the state; made into a path only where there is a fault.
+#[derive(Clone, Copy)]
+enum Place<'s> {
+    Services,
+    Pools,
+    Own,
+    Service(&'s str, &'static str),
+    Pool(&'s str, &'static str),
+    Backend(&'s str, &'s str, &'static str),
+}
+
+impl Place<'_> {
+    fn path(self) -> Path {
+        let within = |path: Path, key: &str| if key.is_empty() { path } else { path.then(key) };
+        match self {
+            Self::Services => Path::root().then("services"),
+            Self::Pools => Path::root().then("pools"),
+            Self::Own => Path::root(),
+            Self::Service(name, key) => within(Path::service(name), key),
+            Self::Pool(name, key) => within(Path::pool(name), key),
+            Self::Backend(pool, name, key) => within(Path::backend(pool, name), key),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Notes(RefCell<Vec<Fault>>);
+
+impl<'s> Witness<Place<'s>> for Notes {
+    fn fault(&self, at: Place<'s>, what: String, hint: String) {
+        let mut faults = self.0.borrow_mut();
+        if faults.len() < MAX_FAULTS {
+            faults.push(Fault::new(at.path(), what, hint));
+        }
+    }
+
+    fn mention(&self, at: Place<'s>) -> String {
+        match at {
+            Place::Own => "in the configuration file".to_owned(),
+            other => format!("at {}", other.path()),
+        }
+    }
+}
+
+impl Notes {
+    fn hold(&self, at: Place<'_>, checked: Result<(), Problem>) {
+        if let Err(Problem { message, hint }) = checked {
+            self.fault(at, message, hint);
+        }
+    }
+
+    fn sorted(self) -> Vec<Fault> {
+        let mut faults = self.0.into_inner();
+        faults.sort();
+        faults
+    }
+}
+
+fn check_counts(state: &State, notes: &Notes) {
+    check_count(Place::Services, state.services.len(), MAX_SERVICES, notes);
+    check_count(Place::Pools, state.pools.len(), MAX_POOLS, notes);
+}
+
+fn check_count(at: Place<'_>, count: usize, most: usize, notes: &Notes) {
+    if count > most {
+        let hint = format!("at most {most} are possible: take some out");
+        notes.fault(at, format!("there are {count}, too many"), hint);
+    }
+}
+
+fn check_pool(name: &str, pool: &Pool, slots: u32, notes: &Notes) {
+    let spec = &pool.spec;
+    notes.hold(Place::Pool(name, ""), limits::name(name));
+    for (key, span) in [
+        ("idle_ms", spec.idle_ms),
+        ("half_closed_ms", spec.half_closed_ms),
+    ] {
+        notes.hold(Place::Pool(name, key), span.map_or(Ok(()), limits::silence));
+    }
+    notes.hold(
+        Place::Pool(name, "reset_ms"),
+        limits::silence(spec.reset_ms),
+    );
+    notes.hold(
+        Place::Pool(name, "slow_start_ms"),
+        limits::slow_start(spec.slow_start_ms),
+    );
+    notes.hold(
+        Place::Pool(name, "panic_percent"),
+        limits::percent(spec.panic_percent),
+    );
+
+    let at = Place::Pool(name, "backends");
+    check_count(at, spec.backends.len(), MAX_BACKENDS, notes);
+    for (backend, spec) in &spec.backends {
+        let place = |key| Place::Backend(name, backend, key);
+        notes.hold(place(""), limits::name(backend));
+        notes.hold(place("address"), limits::backend_address(spec.address));
+        notes.hold(place("weight"), limits::weight(spec.weight));
+    }
+    let addresses = spec
+        .backends
+        .iter()
+        .map(|(backend, spec)| (spec.address, Place::Backend(name, backend, "address")));
+    rules::unique("backend address", addresses, notes);
+    check_weights(at, pool, slots, notes);
+}
+
+/// A removal must not leave a pool behind that nobody could have written: what is being removed doesn't count.
+fn check_weights(at: Place<'_>, pool: &Pool, slots: u32, notes: &Notes) {
+    let backends = pool.spec.backends.iter();
+    let staying = backends
+        .clone()
+        .filter(|(backend, _)| pool.mode(backend) != Mode::Removing);
+    rules::weights(at, staying.map(|(_, spec)| spec.weight), notes);
+    let weighted = backends.filter(|(_, spec)| spec.weight > 0).count();
+    rules::slots(at, weighted, slots, notes);
+}
+
+fn check_service(name: &str, service: &Service, state: &State, notes: &Notes) {
+    let spec = &service.spec;
+    let place = |key| Place::Service(name, key);
+    notes.hold(place(""), limits::name(name));
+    notes.hold(place("address"), limits::service_address(spec.address));
+    notes.hold(place("ports"), limits::ports(&spec.ports));
+    let vip = (spec.address, place("address"));
+    let own = state.site.own.iter().map(|own| (*own, Place::Own));
+    rules::host(vip, own, notes);
+    match state.pools.get(&spec.pool) {
+        Some(pool) => {
+            let addresses = pool.spec.backends.iter().map(|(backend, backend_spec)| {
+                let at = Place::Backend(&spec.pool, backend, "address");
+                (backend_spec.address, at)
+            });
+            rules::families(vip, pool.spec.encap, addresses, notes);
+        }
+        None => unknown_pool(place("pool"), &spec.pool, &state.pools, notes),
+    }
+}
+
+fn unknown_pool(at: Place<'_>, pool: &str, pools: &BTreeMap<String, Arc<Pool>>, notes: &Notes) {
+    let known: Vec<&str> = pools.keys().map(String::as_str).collect();
+    let add = |name: &str| format!("put a pool {name:?} first, or name one that is there");
+    rules::unknown_pool(pool, at, &known, add, notes);
+}
+
+/// What a service listens on, for the rule about overlapping ports.
+fn listens<'s>(
+    (name, service): (&'s String, &'s Arc<Service>),
+) -> impl Iterator<
+    Item = (
+        ipnet::IpNet,
+        crate::config::Protocol,
+        &'s std::ops::RangeInclusive<u16>,
+        Place<'s>,
+    ),
+> {
+    let spec = &service.spec;
+    let at = Place::Service(name, "ports");
+    let ports = spec.ports.iter();
+    ports.map(move |ports| (spec.address, spec.protocol, ports, at))
+}

@@ -1,0 +1,129 @@
+//! The desired state: what the operator wants of services, pools and backends, whoever said it.
+//!
+//! A [`State`] is plain data, and cheap to clone: objects are shared between versions. A *definition* (a spec) is what
+//! somebody wrote, and belongs to its [`Owner`]; a [`Mode`] other than `Up` is what an operator does to a backend, lies
+//! over the definition, and outlives a reload of the file. [`check`] says everything that is wrong in a state, by
+//! the rules that hold for the configuration file too.
+
+mod check;
+mod definitions;
+mod difference;
+mod path;
+mod ports;
+mod spec;
+mod stored;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Millis;
+
+pub use check::check;
+pub use definitions::Definitions;
+pub use difference::{Change, Difference};
+pub use path::Path;
+pub use spec::{BackendSpec, PoolSpec, ServiceSpec};
+pub use stored::{Object, ObjectKey, decode, encode};
+
+/// Everything that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    /// Services by name.
+    pub services: BTreeMap<String, Arc<Service>>,
+    /// Pools by name.
+    pub pools: BTreeMap<String, Arc<Pool>>,
+    /// What the rules need to know of the appliance itself; from the file.
+    pub site: Arc<Site>,
+}
+
+/// Who wrote an object's definition, and alone may change it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Owner {
+    /// The configuration file: changed there, and taken over at start and at SIGHUP.
+    File,
+    /// The API.
+    Api,
+}
+
+/// A service, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// Whose it is.
+    pub owner: Owner,
+    /// Its definition.
+    pub spec: ServiceSpec,
+}
+
+/// A pool, whose it is, and what operators did to its backends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// Whose it is.
+    pub owner: Owner,
+    /// Its definition.
+    pub spec: PoolSpec,
+    /// The overlay: each backend that is not [`Mode::Up`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub modes: BTreeMap<String, Mode>,
+}
+
+/// What an operator did to a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Takes its share of the new flows.
+    #[default]
+    Up,
+    /// No new flows; those that are there go on.
+    Drain,
+    /// Taken for dead: its flows are cut.
+    Maintenance,
+    /// Drained, and gone from the pool when its last flow ended.
+    Removing,
+}
+
+/// What an API object must not collide with, and how many slots a table has; from the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// Slots of a lookup table: a pool has at most as many backends with a weight.
+    pub slots: u32,
+    /// The ports' own addresses, which no service may take.
+    pub own: Vec<IpAddr>,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self {
+            slots: crate::config::DEFAULT_SLOTS,
+            own: Vec::new(),
+        }
+    }
+}
+
+impl Pool {
+    /// What an operator did to this backend.
+    #[must_use]
+    pub fn mode(&self, backend: &str) -> Mode {
+        self.modes.get(backend).copied().unwrap_or_default()
+    }
+}
+
+impl State {
+    /// How long a flow of this pool may be silent and yet be alive: the pool's own figure, else the longest default
+    /// of the protocols that are served from it.
+    #[must_use]
+    pub fn idle(&self, name: &str) -> Millis {
+        let given = self.pools.get(name).and_then(|pool| pool.spec.idle_ms);
+        given.unwrap_or_else(|| {
+            let of_pool = self.services.values().filter(|s| s.spec.pool == name);
+            let longest = of_pool.map(|s| s.spec.protocol.default_idle()).max();
+            longest.unwrap_or(crate::config::TCP_IDLE)
+        })
+    }
+}

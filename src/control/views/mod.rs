@@ -1,0 +1,267 @@
+//! Views: brings what is wanted and what stands together. For each pool, and for each service that is being
+//! re-pointed, a view's slots move from their backends to the wanted ones; see [`crate::flow::transition`].
+//!
+//! Sans-IO: the caller says what is wanted, what time it is and what the workers have taken, publishes the plan and
+//! keeps the records.
+
+mod growth;
+mod record;
+mod sweep;
+mod view;
+mod wanted;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+pub use growth::Growth;
+pub use record::ViewRecord;
+pub use sweep::{Lookup, Sweeper, WALK_PAUSE};
+pub use wanted::{Wanted, WantedBackend, WantedPool};
+
+use super::plan::{Plan, ServicePlan};
+use crate::config;
+use crate::flow::transition::{Progress, Tick};
+use crate::table::Round;
+use view::PoolView;
+
+/// Whose slots a view has.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+pub enum ViewKey {
+    /// All services of a pool.
+    Pool(String),
+    /// One service on its way to another pool.
+    Service(String),
+}
+
+/// All views of a node, and the services that look through them.
+#[derive(Debug)]
+pub struct Views {
+    /// Slots per view.
+    slots: u32,
+    views: BTreeMap<ViewKey, PoolView>,
+    services: Vec<(config::Service, ViewKey)>,
+    /// Services have changed since the plan was made last.
+    dirty: bool,
+}
+
+impl Views {
+    /// Views of `slots` slots, as they were before a restart.
+    #[must_use]
+    pub fn restored(slots: u32, records: Vec<ViewRecord>, tick: &Tick) -> Self {
+        let views = records.into_iter().filter_map(|record| {
+            Some((record.key.clone(), PoolView::restored(record, slots, tick)?))
+        });
+        Self {
+            slots,
+            views: views.collect(),
+            services: Vec::new(),
+            dirty: true,
+        }
+    }
+
+    /// Makes `wanted` the target of all.
+    pub fn want(&mut self, wanted: &Wanted, tick: &Tick) {
+        let services = self.assign(wanted, tick);
+        self.dirty |= services != self.services;
+        self.services = services;
+        for pool in &wanted.pools {
+            let key = ViewKey::Pool(pool.name.clone());
+            let slots = self.slots;
+            self.views
+                .entry(key)
+                .or_insert_with(|| PoolView::new(pool, slots))
+                .want(pool, wanted, tick);
+        }
+        for (service, key) in &self.services {
+            if let (ViewKey::Service(_), Some(view), Some(pool)) =
+                (key, self.views.get_mut(key), wanted.pools.get(service.pool))
+            {
+                view.want(pool, wanted, tick);
+            }
+        }
+        self.retire(wanted);
+    }
+
+    /// Which view each wanted service looks through. One whose pool is another than before gets a view of its own,
+    /// parted from the one it had.
+    fn assign(&mut self, wanted: &Wanted, tick: &Tick) -> Vec<(config::Service, ViewKey)> {
+        let mut assigned = Vec::with_capacity(wanted.services.len());
+        for service in &wanted.services {
+            let Some(pool) = wanted.pools.get(service.pool) else {
+                continue;
+            };
+            let own = ViewKey::Service(service.name.clone());
+            let of_pool = ViewKey::Pool(pool.name.clone());
+            let before = self.before(service);
+            let key = match before {
+                _ if self.views.contains_key(&own) => own,
+                Some(before) if before != of_pool && tick.moves => {
+                    self.part(&before, &own, tick);
+                    own
+                }
+                _ => of_pool,
+            };
+            assigned.push((service.clone(), key));
+        }
+        assigned
+    }
+
+    /// The view that the service's flows went through up to now: its own, or that of the service that covered it.
+    fn before(&self, service: &config::Service) -> Option<ViewKey> {
+        let same = self
+            .services
+            .iter()
+            .find(|(old, _)| old.name == service.name);
+        let found = same.or_else(|| self.covering(service))?;
+        Some(found.1.clone())
+    }
+
+    /// The most specific service that had what is now this service's.
+    fn covering(&self, service: &config::Service) -> Option<&(config::Service, ViewKey)> {
+        let covers = |(old, _): &&(config::Service, ViewKey)| {
+            old.protocol == service.protocol
+                && old.address.contains(&service.address)
+                && service.ports.iter().all(|range| {
+                    old.ports
+                        .iter()
+                        .any(|of| of.contains(range.start()) && of.contains(range.end()))
+                })
+        };
+        let services = self.services.iter().filter(covers);
+        services.max_by_key(|(old, _)| old.address.prefix_len())
+    }
+
+    fn part(&mut self, from: &ViewKey, own: &ViewKey, tick: &Tick) {
+        if let Some(view) = self.views.get(from) {
+            let parted = view.parted(tick);
+            self.views.insert(own.clone(), parted);
+        }
+    }
+
+    /// Views of pools that are no longer wanted go, as no service looks through them; a parted view has taken over
+    /// what its service still needs of them.
+    fn retire(&mut self, wanted: &Wanted) {
+        let services = &self.services;
+        self.views.retain(|key, _| match key {
+            ViewKey::Pool(name) => wanted.pools.iter().any(|pool| pool.name == *name),
+            ViewKey::Service(_) => services.iter().any(|(_, of)| of == key),
+        });
+    }
+
+    /// Moves on whatever may. Returns in how many milliseconds more may, if nothing happens but time.
+    pub fn step(&mut self, tick: &Tick) -> Option<u32> {
+        self.rejoin();
+        self.views
+            .values_mut()
+            .filter_map(|view| view.slots.step(tick))
+            .min()
+    }
+
+    /// A service whose own view has settled looks through its pool's again, if that has settled too: they are equal.
+    fn rejoin(&mut self) {
+        for (service, key) in &mut self.services {
+            let ViewKey::Service(_) = key else { continue };
+            let Some(own) = self.views.get(key) else {
+                continue;
+            };
+            let of_pool = ViewKey::Pool(own.pool.to_string());
+            let settled = |key| {
+                self.views
+                    .get(key)
+                    .is_some_and(|view: &PoolView| view.slots.consulted() == 0)
+            };
+            if settled(key) && settled(&of_pool) {
+                self.views.remove(key);
+                tracing::debug!(
+                    service = service.name,
+                    "looks through its pool's table again"
+                );
+                *key = of_pool;
+                self.dirty = true;
+            }
+        }
+    }
+
+    /// Whether something has to be published.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.dirty || self.views.values().any(|view| view.slots.is_dirty())
+    }
+
+    /// The records of the views that a restart would not find as they are, to be kept before the plan is published.
+    pub fn records(&mut self) -> Vec<ViewRecord> {
+        let unrecorded = self
+            .views
+            .iter_mut()
+            .filter(|(_, view)| view.slots.is_unrecorded());
+        unrecorded
+            .map(|(key, view)| view.record(key.clone()))
+            .collect()
+    }
+
+    /// Notes that the records are kept.
+    pub fn recorded(&mut self) {
+        self.views
+            .values_mut()
+            .for_each(|view| view.slots.recorded());
+    }
+
+    /// The round that armed the oldest of the slots whose new flows do not go by what is wanted yet.
+    #[must_use]
+    pub fn oldest_armed(&self) -> Option<Round> {
+        self.views
+            .values()
+            .filter_map(|view| view.slots.oldest_armed())
+            .min()
+    }
+
+    /// Whether a removed backend waits for the last entry that names it.
+    #[must_use]
+    pub fn is_retiring(&self) -> bool {
+        self.views.values().any(|view| view.slots.is_retiring())
+    }
+
+    /// The views there are.
+    pub fn keys(&self) -> impl Iterator<Item = &ViewKey> {
+        self.views.keys()
+    }
+
+    /// What to publish.
+    pub fn plan(&mut self) -> Plan {
+        self.dirty = false;
+        let places: BTreeMap<ViewKey, u32> = self.views.keys().cloned().zip(0..).collect();
+        let service = |(definition, key): &(config::Service, ViewKey)| ServicePlan {
+            definition: definition.clone(),
+            view: places.get(key).copied().unwrap_or(u32::MAX),
+        };
+        Plan {
+            services: self.services.iter().map(service).collect(),
+            views: self.views.values_mut().map(PoolView::plan).collect(),
+        }
+    }
+
+    /// How far each view is.
+    pub fn progress(&self) -> impl Iterator<Item = (&ViewKey, Progress)> {
+        self.views
+            .iter()
+            .map(|(key, view)| (key, view.slots.progress()))
+    }
+
+    /// Changes every default of a pool's views to its target at once; `false` when there is no such pool.
+    pub fn force(&mut self, pool: &str, tick: &Tick) -> bool {
+        let mut of_pool = self.views.values_mut().filter(|view| &*view.pool == pool);
+        let mut any = false;
+        of_pool.by_ref().for_each(|view| {
+            view.slots.force(tick);
+            any = true;
+        });
+        any
+    }
+
+    /// The addresses of all backends that anything names.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.views.values().flat_map(PoolView::addresses)
+    }
+}

@@ -1,0 +1,258 @@
+//! One view: its slots, and what is known of the backends that they or entries name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::record::{Base, ClaimRecord, MemberRecord, ViewRecord};
+use super::{ViewKey, Wanted, WantedBackend, WantedPool};
+use crate::control::plan::{MemberPlan, ViewPlan};
+use crate::flow::transition::{Census, Slots, Tick};
+use crate::table::maglev::{self, Claim};
+use crate::table::{BackendId, Member, Moving, NO_BACKEND};
+
+/// A pool's slots, or those of a service on its way to the pool.
+#[derive(Debug)]
+pub(super) struct PoolView {
+    pub pool: Arc<str>,
+    pub slots: Slots,
+    /// What each backend is, as long as it is named.
+    backends: BTreeMap<BackendId, MemberPlan>,
+    /// The pool's backends.
+    wanted: BTreeSet<BackendId>,
+    /// The claims of the wanted table.
+    claims: Vec<ClaimRecord>,
+    /// The claims that the defaults are the table of, while they are one table's.
+    base: Option<Vec<ClaimRecord>>,
+    flips: u64,
+    words: Arc<[u16]>,
+    moving: Option<Arc<Moving>>,
+}
+
+impl PoolView {
+    /// A new pool's, settled on what is wanted.
+    pub fn new(pool: &WantedPool, slots: u32) -> Self {
+        let members: Vec<Option<Member>> = pool
+            .backends
+            .iter()
+            .map(|backend| {
+                Some(Member {
+                    id: backend.id,
+                    dead: false,
+                })
+            })
+            .collect();
+        let claims = claims((0..).zip(&pool.backends));
+        let table = table(&claims, slots);
+        Self::assemble(
+            &pool.name,
+            Slots::settled(&table, members, pool.times),
+            claims,
+        )
+    }
+
+    fn assemble(pool: &str, slots: Slots, claims: Vec<ClaimRecord>) -> Self {
+        Self {
+            pool: pool.into(),
+            slots,
+            backends: BTreeMap::new(),
+            wanted: BTreeSet::new(),
+            base: Some(claims.clone()),
+            claims,
+            flips: 0,
+            words: Arc::new([]),
+            moving: None,
+        }
+    }
+
+    /// As a record has it; `None` when the record is not one of `slots` slots.
+    pub fn restored(record: ViewRecord, slots: u32, tick: &Tick) -> Option<Self> {
+        let defaults = record.defaults(slots)?;
+        let members = record.members();
+        let consulted = record.consulted();
+        let restored = Slots::restored(
+            &defaults,
+            consulted,
+            members,
+            record.times(),
+            tick.next,
+            tick.now,
+        );
+        let mut view = Self::assemble(&record.pool, restored, Vec::new());
+        view.backends = record.backends();
+        view.base = match record.base {
+            Base::Table(claims) => Some(claims),
+            Base::Slots(_) => None,
+        };
+        Some(view)
+    }
+
+    /// What a service takes along when it leaves for another pool.
+    pub fn parted(&self, tick: &Tick) -> Self {
+        Self {
+            pool: Arc::clone(&self.pool),
+            slots: self.slots.parted(tick.next, tick.now),
+            backends: self.backends.clone(),
+            wanted: BTreeSet::new(),
+            claims: Vec::new(),
+            base: None,
+            flips: 0,
+            words: Arc::new([]),
+            moving: None,
+        }
+    }
+
+    /// Makes the pool's table the target.
+    pub fn want(&mut self, pool: &WantedPool, wanted: &Wanted, tick: &Tick) {
+        self.pool = pool.name.as_str().into();
+        self.slots.set_times(pool.times);
+        for backend in &pool.backends {
+            self.describe(backend, pool);
+        }
+        let now_wanted: BTreeSet<BackendId> = pool.backends.iter().map(|b| b.id).collect();
+        if !self.wanted.is_subset(&now_wanted) {
+            // What leaves the state has to be known from the record.
+            self.slots.touch();
+        }
+        self.wanted = now_wanted;
+        let died = self.slots.set_dead(|id| wanted.dead.contains(&id));
+        if wanted.panics(pool) {
+            tracing::warn!(
+                pool = pool.name,
+                "more than {} % of the pool's weight is down: its table stays as it is",
+                pool.panic_percent
+            );
+            return;
+        }
+        let locals = pool
+            .backends
+            .iter()
+            .filter_map(|b| Some((self.slots.local(b.id)?, b)));
+        let claims = claims(locals);
+        if died || claims != self.claims {
+            let slots = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+            let table = table(&claims, slots);
+            self.claims = claims;
+            self.slots.retarget(&table, tick);
+        }
+    }
+
+    fn describe(&mut self, backend: &WantedBackend, pool: &WantedPool) {
+        if self.slots.admit(backend.id).is_none() {
+            tracing::error!(
+                pool = pool.name,
+                backend = backend.name,
+                "takes no part: too many removed backends still have connections"
+            );
+            return;
+        }
+        let plan = MemberPlan {
+            id: backend.id,
+            name: backend.name.as_str().into(),
+            address: backend.address,
+            weight: backend.weight,
+            encap: pool.encap,
+        };
+        if self.backends.insert(backend.id, plan.clone()) != Some(plan) {
+            self.slots.publish_again();
+        }
+    }
+
+    /// Forgets the backends that neither the pool, a slot nor an entry names any more, and returns them.
+    pub fn release(&mut self, census: &Census, tick: &Tick) -> Vec<BackendId> {
+        let wanted = &self.wanted;
+        let gone = self.slots.release(census, tick, |id| wanted.contains(&id));
+        for id in &gone {
+            self.backends.remove(id);
+        }
+        gone
+    }
+
+    /// The addresses of the backends.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.backends.values().map(|backend| backend.address)
+    }
+
+    /// What to publish; made anew only where something changed.
+    pub fn plan(&mut self) -> ViewPlan {
+        if self.slots.take_dirty() {
+            self.words = self.slots.words().into();
+            self.moving = self.slots.moving().map(Arc::new);
+            self.rebase();
+        }
+        ViewPlan {
+            pool: Arc::clone(&self.pool),
+            members: self
+                .slots
+                .members()
+                .iter()
+                .map(|m| self.member(*m))
+                .collect(),
+            slots: Arc::clone(&self.words),
+            moving: self.moving.clone(),
+        }
+    }
+
+    /// A free local number is nobody's: packets can't name it.
+    fn member(&self, member: Option<Member>) -> MemberPlan {
+        let known = member.and_then(|member| self.backends.get(&member.id));
+        known.cloned().unwrap_or_else(MemberPlan::nobody)
+    }
+
+    /// Whether the defaults are one table's.
+    fn rebase(&mut self) {
+        if self.slots.consulted() == 0 && self.slots.progress().moving == 0 {
+            self.base = Some(self.claims.clone());
+        } else if self.slots.flips() != self.flips {
+            self.base = None;
+        }
+        self.flips = self.slots.flips();
+    }
+
+    /// What a restart needs to know.
+    pub fn record(&mut self, key: ViewKey) -> ViewRecord {
+        self.rebase();
+        let base = match &self.base {
+            Some(claims) => Base::Table(claims.clone()),
+            None => Base::Slots(self.slots.defaults()),
+        };
+        let members = (0..NO_BACKEND).zip(self.slots.members());
+        let members = members.filter_map(|(local, member)| {
+            let backend = self.backends.get(&member.as_ref()?.id)?;
+            Some(MemberRecord::new(local, backend))
+        });
+        ViewRecord::new(key, &self.pool, members.collect(), base, &self.slots)
+    }
+}
+
+/// What the backends that take new flows claim.
+fn claims<'a>(backends: impl Iterator<Item = (u16, &'a WantedBackend)>) -> Vec<ClaimRecord> {
+    let takes = backends.filter(|(_, backend)| backend.takes_new);
+    takes
+        .filter(|(_, backend)| backend.weight > 0)
+        .map(|(local, backend)| ClaimRecord {
+            local,
+            name: backend.name.clone(),
+            weight: backend.weight,
+        })
+        .collect()
+}
+
+/// The Maglev table of claims, in local numbers.
+pub(super) fn table(claims: &[ClaimRecord], slots: u32) -> Vec<u16> {
+    let of: Vec<Claim<'_>> = claims
+        .iter()
+        .map(|claim| Claim {
+            name: &claim.name,
+            weight: claim.weight,
+        })
+        .collect();
+    let mut table = maglev::build(&of, slots);
+    table.resize(slots as usize, NO_BACKEND);
+    for slot in &mut table {
+        *slot = claims
+            .get(usize::from(*slot))
+            .map_or(NO_BACKEND, |claim| claim.local);
+    }
+    table
+}

@@ -1,0 +1,245 @@
+//! The way of a packet whose slot is consulted: find the flow's entry, decide, keep what is to be kept.
+
+use super::guards::{Guard, holds};
+use super::{
+    Entry, EntryTable, Found, Inserted, Kind, Known, Millis, Segment, Step, SynFilter, decide,
+};
+use crate::packet::{DropReason, FlowKey};
+use crate::table::{CONSULT, Moving, NO_BACKEND, Phase, Tracking, View};
+
+/// What workers and control share about flows in transition: one per node.
+#[derive(Debug)]
+pub struct Flows {
+    /// The entries.
+    pub entries: EntryTable,
+    /// First packets that went to a default.
+    pub firsts: SynFilter,
+}
+
+/// A packet on a consulted slot.
+#[derive(Debug, Clone, Copy)]
+pub struct Packet<'a> {
+    /// Its flow.
+    pub key: &'a FlowKey,
+    /// The flow's hash.
+    pub hash: u64,
+    /// What it says of the flow.
+    pub segment: Segment,
+    /// How the service's flows are told apart.
+    pub tracking: Tracking,
+}
+
+impl Packet<'_> {
+    /// What a first packet is remembered by: a client that uses the 5-tuple again is not held to the old default.
+    fn first(&self) -> u64 {
+        self.hash ^ self.segment.mark()
+    }
+}
+
+/// A consulted slot, as one generation of a view has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Consulted<'a> {
+    moving: &'a Moving,
+    slot: u32,
+    phase: Phase,
+    default: u16,
+    target: u16,
+}
+
+impl<'a> Consulted<'a> {
+    /// `slot` of `view`, whose word is `word`; `None` when nothing is known of its transition.
+    #[must_use]
+    pub fn new(view: &'a View, slot: u32, word: u16) -> Option<Self> {
+        let moving = view.moving.as_deref()?;
+        let state = moving.slots.get(slot as usize)?;
+        Some(Self {
+            moving,
+            slot,
+            phase: state.phase,
+            default: word & !CONSULT,
+            target: state.target,
+        })
+    }
+
+    /// Where the slot stands.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Local number of T.
+    #[must_use]
+    pub const fn target(&self) -> u16 {
+        self.target
+    }
+
+    fn known(&self, entry: Entry) -> Option<Known> {
+        let local = self.moving.local(entry.backend)?;
+        let dead = self.moving.member(local)?.dead;
+        Some(Known { entry, local, dead })
+    }
+
+    fn restart(&self, now: Millis) {
+        if holds(Guard::CleanUnlisted) {
+            self.moving.clocks.restart(self.slot, now.0);
+        }
+    }
+
+    /// An entry names its backend by number; there is none for a slot without a backend.
+    fn entry(
+        &self,
+        local: u16,
+        make: fn(crate::table::BackendId, Segment, Millis) -> Entry,
+        segment: Segment,
+        now: Millis,
+    ) -> Option<Entry> {
+        let member = self.moving.member(local)?;
+        Some(make(member.id, segment, now))
+    }
+}
+
+/// A decision, and the entry that it was taken on.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// What is to be done.
+    pub step: Step,
+    /// The flow's entry, with its backend.
+    pub known: Option<Known>,
+    found: Option<Found>,
+}
+
+impl Flows {
+    /// Decides on a packet, and leaves everything as it is.
+    #[must_use]
+    pub fn plan(&self, slot: &Consulted<'_>, packet: &Packet<'_>, now: Millis) -> Plan {
+        let found = self.entries.find(packet.key, packet.hash);
+        let known = found.and_then(|found| slot.known(found.entry));
+        let remembered = || self.firsts.remembers(packet.first(), now);
+        let times = &slot.moving.times;
+        let step = decide(slot.phase, known, packet.segment, now, times, remembered);
+        Plan { step, known, found }
+    }
+
+    /// The local number of the backend that a packet goes to.
+    ///
+    /// # Errors
+    /// [`DropReason::NoBackend`] when there is none; [`DropReason::FlowsFull`] when the flow has to be listed first
+    /// and there is no room.
+    pub fn choose(
+        &self,
+        slot: &Consulted<'_>,
+        packet: &Packet<'_>,
+        now: Millis,
+    ) -> Result<u16, DropReason> {
+        if packet.tracking == Tracking::Stateless {
+            return some(match slot.phase {
+                Phase::Steered | Phase::Frozen => slot.target,
+                _ => slot.default,
+            });
+        }
+        let mut plan = self.plan(slot, packet, now);
+        if plan.step == Step::Forget {
+            // Whoever comes first removes it; the next decision sees what is there then.
+            plan.found.map(|found| self.entries.remove(found.place));
+            plan = self.plan(slot, packet, now);
+        }
+        self.act(slot, packet, now, &plan)
+    }
+
+    fn act(
+        &self,
+        slot: &Consulted<'_>,
+        packet: &Packet<'_>,
+        now: Millis,
+        plan: &Plan,
+    ) -> Result<u16, DropReason> {
+        let of_entry = plan.known.map_or(NO_BACKEND, |known| known.local);
+        match plan.step {
+            Step::Follow(entry) => {
+                // Refused when another worker just moved the entry on: as good.
+                plan.found
+                    .map(|found| self.entries.update(found.place, entry));
+                some(of_entry)
+            }
+            Step::Accompany => some(of_entry),
+            Step::Steer => self.steer(slot, packet, now),
+            Step::Refuse => some(slot.target),
+            Step::Learn => self.learn(slot, packet, now),
+            // An entry that keeps coming back dead is being replaced by another worker.
+            Step::Forget => self.default(slot, packet, now, true),
+            Step::Default { remember } => self.default(slot, packet, now, remember),
+            Step::Settle => some(slot.default),
+        }
+    }
+
+    fn steer(
+        &self,
+        slot: &Consulted<'_>,
+        packet: &Packet<'_>,
+        now: Millis,
+    ) -> Result<u16, DropReason> {
+        let Some(entry) = slot.entry(slot.target, Entry::begun, packet.segment, now) else {
+            return Err(DropReason::NoBackend);
+        };
+        match self.list(slot, packet, entry) {
+            Some(Inserted::New) => some(slot.target),
+            Some(Inserted::Present(other)) => some(slot.local_or_default(other)),
+            None if !holds(Guard::ListFirst) => some(slot.target),
+            None => self.default(slot, packet, now, true),
+        }
+    }
+
+    fn learn(
+        &self,
+        slot: &Consulted<'_>,
+        packet: &Packet<'_>,
+        now: Millis,
+    ) -> Result<u16, DropReason> {
+        let entry = slot.entry(slot.default, Entry::learned, packet.segment, now);
+        let listed = entry.and_then(|entry| self.list(slot, packet, entry));
+        match listed {
+            Some(Inserted::New) => some(slot.default),
+            Some(Inserted::Present(other)) => some(slot.local_or_default(other)),
+            None => self.default(slot, packet, now, packet.segment.kind == Kind::First),
+        }
+    }
+
+    /// Lists the flow. A first packet that goes to D says nothing that a RST could be judged by, but the entry it
+    /// makes is D's all the same.
+    fn list(&self, _slot: &Consulted<'_>, packet: &Packet<'_>, entry: Entry) -> Option<Inserted> {
+        self.entries.insert(packet.key, packet.hash, entry).ok()
+    }
+
+    /// To D unlisted, which the clean clock takes note of; or nowhere while D is about to change.
+    fn default(
+        &self,
+        slot: &Consulted<'_>,
+        packet: &Packet<'_>,
+        now: Millis,
+        remember: bool,
+    ) -> Result<u16, DropReason> {
+        let of_flow = !matches!(packet.segment.kind, Kind::Reset | Kind::Related);
+        if slot.phase == Phase::Frozen && of_flow && holds(Guard::Freeze) {
+            return Err(DropReason::FlowsFull);
+        }
+        if remember {
+            self.firsts.remember(packet.first(), now);
+        }
+        slot.restart(now);
+        some(slot.default)
+    }
+}
+
+impl Consulted<'_> {
+    fn local_or_default(&self, entry: Entry) -> u16 {
+        self.known(entry).map_or(self.default, |known| known.local)
+    }
+}
+
+fn some(local: u16) -> Result<u16, DropReason> {
+    if local == NO_BACKEND {
+        Err(DropReason::NoBackend)
+    } else {
+        Ok(local)
+    }
+}

@@ -1,0 +1,120 @@
+//! The decision table: where a packet on a consulted slot goes, and what is kept of it. Pure.
+//!
+//! | packet | its entry | goes to |
+//! |---|---|---|
+//! | first of a flow | none; slot armed or waiting, or it was sent to D before | D, and is remembered |
+//! | first | none; slot steered | T, and is listed; no room: D, and is remembered |
+//! | first | of a flow that may live | the entry's backend; from elsewhere in the sequence space: D, as the packets after it |
+//! | first | ended, or its backend is dead | as with none |
+//! | other | that it belongs to, or learned | the entry's backend |
+//! | other | its backend is dead | T, whose RST tells the client |
+//! | other | none, or not its own | D; with none it is learned as a flow of D, a RST never |
+//! | ICMP error | that of its flow | as the flow, and leaves no trace |
+//!
+//! A first packet that can't be of the entry's flow goes to D because the packets after it will: they stand where it
+//! does, so the flow is whole, and nobody who forges SYNs can move the entry's idea of where its own flow is.
+//!
+//! Whatever leaves on D without being listed starts the slot's clean clock anew. While the slot is *frozen* nothing may
+//! leave so: what can't be listed then is dropped, for the sender to try again.
+
+use super::guards::{Guard, holds};
+use super::{Entry, Kind, Millis, Segment};
+use crate::table::{FlowTimes, Phase};
+
+/// What is known of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Its entry.
+    pub entry: Entry,
+    /// Local number of the entry's backend.
+    pub local: u16,
+    /// Whether that backend's connections are given up.
+    pub dead: bool,
+}
+
+/// What is to be done with a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// To the entry's backend; the entry becomes this one.
+    Follow(Entry),
+    /// To the entry's backend, without a trace.
+    Accompany,
+    /// To T, as soon as it is listed there as a new flow; to D otherwise.
+    Steer,
+    /// To T, without a trace.
+    Refuse,
+    /// To D, and learned as a flow of D if there is room.
+    Learn,
+    /// To D, unlisted.
+    Default {
+        /// So that a first packet's repetition goes to D as well.
+        remember: bool,
+    },
+    /// To D, which is all there is.
+    Settle,
+    /// The entry is of no use: it goes, and the decision is taken anew.
+    Forget,
+}
+
+/// Decides on a packet of a slot in `phase`. `remembered` tells whether a first packet of the flow was sent to D
+/// lately; it is asked only if it matters.
+#[must_use]
+pub fn decide(
+    phase: Phase,
+    known: Option<Known>,
+    segment: Segment,
+    now: Millis,
+    times: &FlowTimes,
+    remembered: impl FnOnce() -> bool,
+) -> Step {
+    let Some(known) = known else {
+        return unlisted(phase, segment.kind, remembered);
+    };
+    let entry = known.entry;
+    match segment.kind {
+        Kind::First if known.dead && holds(Guard::DeadTarget) => Step::Forget,
+        Kind::First if entry.has_ended(times, now) => Step::Forget,
+        Kind::Related if known.dead => Step::Refuse,
+        Kind::Related => Step::Accompany,
+        _ if known.dead => Step::Refuse,
+        _ if entry.believes(segment) || !holds(Guard::Plausible) => {
+            Step::Follow(entry.followed(segment, now))
+        }
+        kind => disbelieved(phase, kind),
+    }
+}
+
+fn unlisted(phase: Phase, kind: Kind, remembered: impl FnOnce() -> bool) -> Step {
+    match (phase, kind) {
+        (Phase::Settled | Phase::Draining, _) => Step::Settle,
+        (_, Kind::Related) => Step::Default { remember: false },
+        (_, Kind::Reset) if holds(Guard::ResetUnlearned) => Step::Default { remember: false },
+        (_, Kind::First) => first(phase, remembered),
+        (Phase::Armed, _) if !holds(Guard::LearnArmed) => Step::Default { remember: false },
+        (Phase::Armed | Phase::Steered | Phase::Frozen, _) => Step::Learn,
+        (Phase::Waiting, _) => Step::Default { remember: false },
+    }
+}
+
+/// A flow begins; or its first packet is repeated, and the one before it went to D.
+fn first(phase: Phase, remembered: impl FnOnce() -> bool) -> Step {
+    let steers = matches!(phase, Phase::Steered | Phase::Frozen);
+    if steers && !(holds(Guard::SynFilter) && remembered()) {
+        Step::Steer
+    } else if phase == Phase::Frozen {
+        // It has to be listed to leave at all.
+        Step::Learn
+    } else {
+        Step::Default { remember: true }
+    }
+}
+
+/// There is an entry, but the packet can't be of its flow. It is not listed over the entry.
+const fn disbelieved(phase: Phase, kind: Kind) -> Step {
+    match phase {
+        Phase::Settled | Phase::Draining => Step::Settle,
+        _ => Step::Default {
+            remember: matches!(kind, Kind::First),
+        },
+    }
+}

@@ -1,0 +1,161 @@
+//! How an entry follows its flow, and whom it believes.
+//!
+//! Somebody off the path can forge packets of a flow, but not where in the flow they stand. An entry made by a SYN
+//! sends packets elsewhere than the default does, so it counts only packets that stand near the last one that
+//! it believed: the real flow, if it is another, keeps its default that way. An entry learned from the middle
+//! of a flow only confirms the default, so it believes all, but its end: no RST shortens its life.
+
+use super::{Closed, Entry, Kind, Millis, Origin, Place, Segment};
+use crate::table::{BackendId, FlowTimes};
+
+/// How far a packet may stand from the last believed one. More than a sender may have in flight on all but the
+/// longest and fattest paths.
+const WINDOW: u32 = 16 << 20;
+/// The same of acknowledgements, which the server's sending moves.
+const ACK_WINDOW: u32 = 64 << 20;
+/// The same before anything followed the SYN: more than an initial congestion window (RFC 6928).
+const FIRST_WINDOW: u32 = 64 << 10;
+
+impl Entry {
+    /// An entry for a flow that `segment` begins.
+    #[must_use]
+    pub fn begun(backend: BackendId, segment: Segment, now: Millis) -> Self {
+        Self::at(backend, Origin::Unconfirmed, segment, now)
+    }
+
+    /// An entry for a flow of which `segment` is the first seen.
+    #[must_use]
+    pub fn learned(backend: BackendId, segment: Segment, now: Millis) -> Self {
+        Self::at(backend, Origin::Learned, segment, now)
+    }
+
+    fn at(backend: BackendId, origin: Origin, segment: Segment, now: Millis) -> Self {
+        let (seq, ack) = match segment.place {
+            Place::Sequence { end, ack, .. } => (end, ack),
+            Place::Tag { tag, .. } => (tag, None),
+            Place::Unknown => (0, None),
+        };
+        Self {
+            backend,
+            origin,
+            closed: Closed::No,
+            seq,
+            ack,
+            seen: now,
+        }
+    }
+
+    /// Whether `segment` can be of the flow that this entry was made for.
+    #[must_use]
+    pub fn believes(&self, segment: Segment) -> bool {
+        if self.origin == Origin::Learned {
+            return true;
+        }
+        match segment.place {
+            Place::Sequence { seq, ack, .. } => self.near(seq) && self.acknowledges(segment, ack),
+            Place::Tag { tag, echo } => match self.origin {
+                Origin::Unconfirmed => echo || segment.kind == Kind::First,
+                _ => tag == self.seq || segment.kind == Kind::First,
+            },
+            Place::Unknown => true,
+        }
+    }
+
+    fn near(&self, seq: u32) -> bool {
+        let window = match self.origin {
+            Origin::Unconfirmed => FIRST_WINDOW,
+            _ => WINDOW,
+        };
+        distance(seq, self.seq) <= window
+    }
+
+    fn acknowledges(&self, segment: Segment, ack: Option<u32>) -> bool {
+        // A SYN acknowledges nothing, and begins what is acknowledged from then on.
+        match (self.ack, ack) {
+            (Some(mine), Some(its)) if segment.kind != Kind::First => {
+                distance(mine, its) <= ACK_WINDOW
+            }
+            _ => true,
+        }
+    }
+
+    /// The entry behind a packet that it [believes](Self::believes). The end of a flow only shortens the silence that
+    /// ends the entry, and what comes after a RST shows that there was none.
+    #[must_use]
+    pub fn followed(mut self, segment: Segment, now: Millis) -> Self {
+        if segment.kind == Kind::Reset {
+            return if self.is_reset_by(segment) {
+                Self {
+                    closed: Closed::Reset,
+                    seen: now,
+                    ..self
+                }
+            } else {
+                self
+            };
+        }
+        self.advance(segment);
+        self.closed = match (self.closed, segment.kind) {
+            (_, Kind::Fin) if self.origin != Origin::Learned => Closed::Fin,
+            (Closed::Fin, Kind::Within) => Closed::Fin,
+            _ => Closed::No,
+        };
+        Self { seen: now, ..self }
+    }
+
+    /// Whether the entry takes a RST's word: it has to stand where the next packet would, as RFC 5961, section 3.2
+    /// has it. A learned entry's position may be anybody's.
+    fn is_reset_by(&self, segment: Segment) -> bool {
+        let at = match segment.place {
+            Place::Sequence { seq, .. } => seq,
+            Place::Tag { tag, .. } => tag,
+            Place::Unknown => return false,
+        };
+        self.origin != Origin::Learned && at == self.seq
+    }
+
+    fn advance(&mut self, segment: Segment) {
+        match segment.place {
+            Place::Sequence { end, ack, .. } => {
+                self.seq = later(self.seq, end);
+                self.ack = match (self.ack, ack) {
+                    _ if segment.kind == Kind::First => None,
+                    (Some(mine), Some(its)) => Some(later(mine, its)),
+                    (mine, its) => its.or(mine),
+                };
+            }
+            Place::Tag { tag, .. } if segment.kind != Kind::First => self.seq = tag,
+            Place::Tag { .. } | Place::Unknown => {}
+        }
+        if self.origin == Origin::Unconfirmed && segment.kind != Kind::First {
+            self.origin = Origin::Confirmed;
+        }
+    }
+
+    /// How long the flow may be silent before the entry ends, in milliseconds.
+    #[must_use]
+    pub fn patience(&self, times: &FlowTimes) -> u32 {
+        match (self.closed, self.origin) {
+            (Closed::Reset, _) => times.reset.min(times.idle),
+            (Closed::Fin, _) => times.half_closed,
+            (Closed::No, Origin::Unconfirmed) => times.unconfirmed.min(times.idle),
+            (Closed::No, _) => times.idle,
+        }
+    }
+
+    /// Whether the flow was silent for too long.
+    #[must_use]
+    pub fn has_ended(&self, times: &FlowTimes, now: Millis) -> bool {
+        now.since(self.seen) >= self.patience(times)
+    }
+}
+
+/// How far apart two sequence numbers are, either way round (RFC 9293, section 3.4).
+fn distance(a: u32, b: u32) -> u32 {
+    a.wrapping_sub(b).min(b.wrapping_sub(a))
+}
+
+/// The later of two sequence numbers that are less than half the space apart.
+fn later(a: u32, b: u32) -> u32 {
+    if b.wrapping_sub(a) < 1 << 31 { b } else { a }
+}

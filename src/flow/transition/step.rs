@@ -1,0 +1,167 @@
+//! The machine's clockwork: which slot may go on, and when to look again.
+
+use super::Progress;
+use super::slots::{Slot, Slots, index};
+use crate::flow::Millis;
+use crate::flow::guards::{Guard, holds};
+use crate::table::{Phase, Round};
+
+/// What a step goes by.
+#[derive(Debug, Clone, Copy)]
+pub struct Tick {
+    /// The time now.
+    pub now: Millis,
+    /// The newest round that every worker has taken.
+    pub taken: Round,
+    /// The round in which what changes now will be published.
+    pub next: Round,
+    /// How long arm lasts at least, in milliseconds.
+    pub syn_guard: u32,
+    /// Whether slots move. If not, each change is made at once and cuts what it cuts, for comparison.
+    pub moves: bool,
+}
+
+impl Slots {
+    /// Moves every slot on that may go on. Returns how many milliseconds from now the next one may, if only time has
+    /// to pass.
+    pub fn step(&mut self, tick: &Tick) -> Option<u32> {
+        if self.consulted == 0 {
+            return None;
+        }
+        (0..self.slots.len())
+            .filter_map(|slot| self.step_slot(slot, tick))
+            .min()
+    }
+
+    fn step_slot(&mut self, slot: usize, tick: &Tick) -> Option<u32> {
+        let of = self.slots[slot];
+        if of.phase == Phase::Settled {
+            return None;
+        }
+        let since = self.everywhere_since(slot, of, tick)?;
+        match of.phase {
+            Phase::Armed => self.steer(slot, since, tick),
+            Phase::Steered => self.freeze(slot, tick),
+            Phase::Frozen => self.flip_or_thaw(slot, tick),
+            Phase::Waiting | Phase::Draining | Phase::Settled => None,
+        }
+    }
+
+    /// Since when every worker has the slot's phase; `None` when some don't.
+    fn everywhere_since(&mut self, slot: usize, of: Slot, tick: &Tick) -> Option<Millis> {
+        if of.since.everywhere.is_some() {
+            return of.since.everywhere;
+        }
+        if of.since.round > tick.taken && holds(Guard::ArmBarrier) {
+            return None;
+        }
+        self.slots[slot].since.everywhere = Some(tick.now);
+        // A worker that did not consult yet sent packets on the default unseen.
+        if of.phase == Phase::Armed && holds(Guard::CleanAtArm) {
+            self.clocks.restart(index(slot), tick.now.0);
+        }
+        Some(tick.now)
+    }
+
+    fn steer(&mut self, slot: usize, since: Millis, tick: &Tick) -> Option<u32> {
+        let guard = if holds(Guard::SynGuard) {
+            tick.syn_guard
+        } else {
+            0
+        };
+        let passed = tick.now.since(since);
+        if passed < guard {
+            return Some(guard - passed);
+        }
+        self.enter(slot, Phase::Steered, tick.next, tick.now);
+        None
+    }
+
+    fn freeze(&mut self, slot: usize, tick: &Tick) -> Option<u32> {
+        let left = self.until_clean(slot, tick.now);
+        if left > 0 {
+            return Some(left);
+        }
+        if holds(Guard::Freeze) {
+            self.enter(slot, Phase::Frozen, tick.next, tick.now);
+        } else {
+            self.flip(slot);
+            self.enter(slot, Phase::Draining, tick.next, tick.now);
+        }
+        None
+    }
+
+    fn flip_or_thaw(&mut self, slot: usize, tick: &Tick) -> Option<u32> {
+        let phase = if self.until_clean(slot, tick.now) == 0 {
+            self.flip(slot);
+            Phase::Draining
+        } else {
+            Phase::Steered
+        };
+        self.enter(slot, phase, tick.next, tick.now);
+        None
+    }
+
+    /// Milliseconds until each flow that may be alive on the slot's default is listed, if nothing leaves unlisted.
+    fn until_clean(&self, slot: usize, now: Millis) -> u32 {
+        let clean = now.since(Millis(self.clocks.started(index(slot))));
+        // A flow that was silent for exactly T_idle is promised nothing, one that was silent for less is.
+        (self.times.idle + 1).saturating_sub(clean)
+    }
+
+    /// There is no room for all flows of the slots that learn: every second one waits, and gives its entries back.
+    /// Those that are cleanest go on.
+    pub fn relieve(&mut self, tick: &Tick) {
+        let mut learning: Vec<usize> = (0..self.slots.len())
+            .filter(|slot| matches!(self.slots[*slot].phase, Phase::Armed | Phase::Steered))
+            .collect();
+        learning.sort_by_key(|slot| self.until_clean(*slot, tick.now));
+        for slot in learning.split_off(learning.len().div_ceil(2)) {
+            self.enter(slot, Phase::Waiting, tick.next, tick.now);
+        }
+    }
+
+    /// There is room again: at most `count` of the slots that wait begin anew. Returns how many did.
+    pub fn resume(&mut self, count: usize, tick: &Tick) -> usize {
+        let waiting: Vec<usize> = (0..self.slots.len())
+            .filter(|slot| self.slots[*slot].phase == Phase::Waiting)
+            .take(count)
+            .collect();
+        for &slot in &waiting {
+            self.enter(slot, Phase::Armed, tick.next, tick.now);
+        }
+        waiting.len()
+    }
+
+    /// Changes every default to its target at once. Flows of the old default that are not listed break.
+    pub fn force(&mut self, tick: &Tick) {
+        for slot in 0..self.slots.len() {
+            let of = self.slots[slot];
+            if of.default != of.target {
+                self.flip(slot);
+                self.enter(slot, Phase::Draining, tick.next, tick.now);
+            }
+        }
+    }
+
+    /// The round that armed the oldest of the slots whose new flows go to D still.
+    #[must_use]
+    pub fn oldest_armed(&self) -> Option<Round> {
+        let waits = |slot: &&Slot| matches!(slot.phase, Phase::Armed | Phase::Waiting);
+        let armed = self.slots.iter().filter(waits);
+        armed.map(|slot| slot.since.round).min()
+    }
+
+    /// How far the slots are.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let count = |is: fn(&Slot) -> bool| self.slots.iter().filter(|slot| is(slot)).count();
+        Progress {
+            moving: count(|slot| slot.default != slot.target),
+            consulted: self.consulted,
+            armed: count(|slot| matches!(slot.phase, Phase::Armed | Phase::Waiting)),
+            waiting: count(|slot| slot.phase == Phase::Waiting),
+            flips: self.flips,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What the walk over all entries does for a view: which entries go, and which slots and backends are still named.
+
+use super::slots::Slots;
+use super::step::Tick;
+use crate::flow::guards::{Guard, holds};
+use crate::flow::{Entry, Fate, Millis};
+use crate::table::{BackendId, NO_BACKEND, Phase, Round};
+
+/// What one walk over all entries found of a view.
+#[derive(Debug, Clone)]
+pub struct Census {
+    /// Per slot, whether an entry is left.
+    occupied: Vec<u64>,
+    /// Per backend by local number, how many entries name it.
+    named: Vec<u32>,
+    /// The newest round that every worker had when the walk began.
+    begun: Round,
+    entries: usize,
+}
+
+impl Census {
+    /// Entries that are left.
+    #[must_use]
+    pub const fn entries(&self) -> usize {
+        self.entries
+    }
+
+    /// Entries that name the backend with this local number.
+    #[must_use]
+    pub fn naming(&self, local: u16) -> u32 {
+        self.named.get(usize::from(local)).copied().unwrap_or(0)
+    }
+
+    fn note(&mut self, slot: u32, local: u16) {
+        self.entries += 1;
+        if let Some(word) = self.occupied.get_mut(slot as usize / 64) {
+            *word |= 1 << (slot % 64);
+        }
+        if let Some(named) = self.named.get_mut(usize::from(local)) {
+            *named += 1;
+        }
+    }
+
+    fn is_occupied(&self, slot: usize) -> bool {
+        self.occupied
+            .get(slot / 64)
+            .is_some_and(|word| word & 1 << (slot % 64) != 0)
+    }
+}
+
+/// A walk over the entries of one view.
+#[derive(Debug)]
+pub struct Sweep<'a> {
+    slots: &'a Slots,
+    census: &'a mut Census,
+}
+
+impl<'a> Sweep<'a> {
+    /// Goes on with a walk that notes in `census`.
+    #[must_use]
+    pub const fn new(slots: &'a Slots, census: &'a mut Census) -> Self {
+        Self { slots, census }
+    }
+
+    /// Judges an entry of a flow of `slot`.
+    pub fn judge(&mut self, slot: u32, entry: &Entry, now: Millis) -> Fate {
+        let Some(local) = self.slots.local(entry.backend) else {
+            return Fate::Remove;
+        };
+        if entry.has_ended(&self.slots.times, now)
+            || self.slots.is_needless(slot, local, self.census.begun)
+        {
+            return Fate::Remove;
+        }
+        self.census.note(slot, local);
+        Fate::Keep
+    }
+}
+
+impl Slots {
+    /// Begins a walk; `taken` is the newest round that every worker has.
+    #[must_use]
+    pub fn census(&self, taken: Round) -> Census {
+        Census {
+            occupied: vec![0; self.slots.len().div_ceil(64)],
+            named: vec![0; self.members.len()],
+            begun: taken,
+            entries: 0,
+        }
+    }
+
+    /// Whether the default alone sends the flow where its entry does: then the entry of a slot that drains can go once
+    /// every worker has that default, and that of a slot that waits gives its room back. So can one whose
+    /// backend is dead: the default is not, or nothing lives.
+    fn is_needless(&self, slot: u32, local: u16, taken: Round) -> bool {
+        let Some(of) = self.slots.get(slot as usize) else {
+            return true;
+        };
+        let everywhere = of.since.round <= taken || !holds(Guard::StopBarrier);
+        let is_default = local == of.default;
+        match of.phase {
+            Phase::Settled => true,
+            Phase::Draining => everywhere && (is_default || self.is_dead(local)),
+            Phase::Waiting => everywhere && is_default,
+            Phase::Armed | Phase::Steered | Phase::Frozen => false,
+        }
+    }
+
+    /// Settles the slots that drain and that no entry is left of, by a walk that began when every worker knew that they
+    /// drain: nothing was listed there since.
+    pub fn settle(&mut self, census: &Census, tick: &Tick) {
+        for slot in 0..self.slots.len() {
+            let of = self.slots[slot];
+            let known = of.since.round <= census.begun;
+            let empty = !census.is_occupied(slot) || !holds(Guard::Consult);
+            if of.phase == Phase::Draining && of.default == of.target && known && empty {
+                self.enter(slot, Phase::Settled, tick.next, tick.now);
+            }
+        }
+    }
+
+    /// Frees the local numbers of backends that the pool no longer has (`keep` says so), and that neither a slot nor an
+    /// entry names: by a walk that began when every worker knew that no slot does. Returns those freed.
+    pub fn release(
+        &mut self,
+        census: &Census,
+        tick: &Tick,
+        keep: impl Fn(BackendId) -> bool,
+    ) -> Vec<BackendId> {
+        let used = self.used();
+        let mut freed = Vec::new();
+        for (local, id) in self.present() {
+            if keep(id) || used[usize::from(local)] {
+                self.retired.remove(&local);
+                continue;
+            }
+            // A round of its own tells when every worker knows it.
+            self.dirty |= !self.retired.contains_key(&local);
+            let retired = *self.retired.entry(local).or_insert(tick.next);
+            let named = census.naming(local) > 0 && holds(Guard::LingeringBackend);
+            if retired <= census.begun && !named {
+                self.forget(local, id);
+                freed.push(id);
+            }
+        }
+        freed
+    }
+
+    fn present(&self) -> Vec<(u16, BackendId)> {
+        let mut present: Vec<_> = self
+            .locals
+            .iter()
+            .map(|(id, local)| (*local, *id))
+            .collect();
+        present.sort_unstable();
+        present
+    }
+
+    /// Which local numbers slots name.
+    fn used(&self) -> Vec<bool> {
+        let mut used = vec![false; usize::from(NO_BACKEND) + 1];
+        for slot in &self.slots {
+            used[usize::from(slot.default)] = true;
+            used[usize::from(slot.target)] = true;
+        }
+        used
+    }
+
+    fn forget(&mut self, local: u16, id: BackendId) {
+        self.members[usize::from(local)] = None;
+        self.locals.remove(&id);
+        self.retired.remove(&local);
+        self.dirty = true;
+    }
+}
