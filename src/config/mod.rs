@@ -34,6 +34,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use document::{known_keys, parse};
 pub use fault::{Fault, Faults};
@@ -214,7 +215,7 @@ pub struct Pool {
 }
 
 /// `pool.encap`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Encap {
     /// IP in IP: RFC 2003, RFC 4213, RFC 2473, by the families of the VIP and of the backend.
@@ -251,7 +252,7 @@ pub struct Service {
 }
 
 /// `service.protocol`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// TCP, 6.

@@ -3,6 +3,7 @@
 //! A [`command::Command`] says what is asked; [`command::apply`] makes a new [`state::State`] of it, or all its faults;
 //! the [`ledger::Ledger`] gives that a generation, which its [`store::Store`] has on disk before anybody is answered.
 
+pub mod api;
 pub mod command;
 mod compile;
 pub mod controller;

@@ -2,14 +2,16 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::control::state::Path;
 
 /// One thing that is wrong. As JSON: `path`, `what` and `hint`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Fault {
     /// Where, as a JSON pointer into the state.
+    #[schema(value_type = String)]
     pub path: Path,
     /// What is wrong.
     pub what: String,

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{Object, ObjectKey, Path, State, stored};
 
@@ -14,15 +15,16 @@ pub struct Difference(pub Vec<Change>);
 
 /// One thing that differs: a service, a pool, or a value within one that is in both. As JSON: `path`, `before` and
 /// `after`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Change {
     /// What.
+    #[schema(value_type = String)]
     pub path: Path,
     /// What it was; absent: it was not there.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
     /// What it becomes; absent: it goes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
 }
 

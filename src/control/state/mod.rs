@@ -9,7 +9,7 @@ mod check;
 mod definitions;
 mod difference;
 mod path;
-mod ports;
+pub(crate) mod ports;
 mod spec;
 mod stored;
 
@@ -18,6 +18,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::config::Millis;
 
@@ -25,6 +26,7 @@ pub use check::check;
 pub use definitions::Definitions;
 pub use difference::{Change, Difference};
 pub use path::Path;
+pub use ports::{PortList, PortRange};
 pub use spec::{BackendSpec, PoolSpec, ServiceSpec};
 pub use stored::{Object, ObjectKey, decode, encode};
 
@@ -40,7 +42,7 @@ pub struct State {
 }
 
 /// Who wrote an object's definition, and alone may change it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Owner {
     /// The configuration file: changed there, and taken over at start and at SIGHUP.
@@ -73,7 +75,7 @@ pub struct Pool {
 }
 
 /// What an operator did to a backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Takes its share of the new flows.

@@ -5,49 +5,56 @@ use std::ops::RangeInclusive;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::config;
 
 type Ports = RangeInclusive<u16>;
 
-#[derive(Serialize, Deserialize)]
+/// Ports as they are written.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
-enum Written {
+pub enum PortList {
+    /// `"any"`.
     Word(String),
-    List(Vec<Entry>),
+    /// Ports and ranges.
+    List(Vec<PortRange>),
 }
 
-#[derive(Serialize, Deserialize)]
+/// One element of a list of ports.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
-enum Entry {
+pub enum PortRange {
+    /// A port.
     Port(u16),
+    /// Such as `"8000-8099"`.
     Range(String),
 }
 
-pub(super) fn serialize<S: Serializer>(ports: &[Ports], out: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<S: Serializer>(ports: &[Ports], out: S) -> Result<S::Ok, S::Error> {
     let entry = |ports: &Ports| match (*ports.start(), *ports.end()) {
-        (low, high) if low == high => Entry::Port(low),
-        (low, high) => Entry::Range(format!("{low}-{high}")),
+        (low, high) if low == high => PortRange::Port(low),
+        (low, high) => PortRange::Range(format!("{low}-{high}")),
     };
     let written = match ports {
-        [all] if *all == (0..=u16::MAX) => Written::Word("any".to_owned()),
-        some => Written::List(some.iter().map(entry).collect()),
+        [all] if *all == (0..=u16::MAX) => PortList::Word("any".to_owned()),
+        some => PortList::List(some.iter().map(entry).collect()),
     };
     written.serialize(out)
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Ports>, D::Error> {
-    let list = match Written::deserialize(input)? {
-        Written::Word(word) if word == "any" => return Ok(vec![0..=u16::MAX]),
-        Written::Word(word) => {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Ports>, D::Error> {
+    let list = match PortList::deserialize(input)? {
+        PortList::Word(word) if word == "any" => return Ok(vec![0..=u16::MAX]),
+        PortList::Word(word) => {
             let fault = format!("{word:?} is not known here; write a list of ports, or \"any\"");
             return Err(D::Error::custom(fault));
         }
-        Written::List(list) => list,
+        PortList::List(list) => list,
     };
-    let port = |entry: Entry| match entry {
-        Entry::Port(port) => Ok(port..=port),
-        Entry::Range(text) => config::any_range(&text),
+    let port = |entry: PortRange| match entry {
+        PortRange::Port(port) => Ok(port..=port),
+        PortRange::Range(text) => config::any_range(&text),
     };
     let mut ports: Vec<Ports> = list
         .into_iter()
@@ -59,7 +66,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Por
 }
 
 /// A prefix that is one address is written without its length.
-pub(super) mod address {
+pub(crate) mod address {
     use ipnet::IpNet;
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};

@@ -6,28 +6,31 @@ use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::ports;
+use super::ports::{self, PortList};
 use crate::config::{self, Encap, Millis, Protocol};
 
 /// A service's definition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceSpec {
     /// VIP address or prefix; as text without a prefix length when it is one address.
     #[serde(with = "super::ports::address")]
+    #[schema(value_type = String, example = "203.0.113.10")]
     pub address: IpNet,
     /// Transport protocol.
     pub protocol: Protocol,
     /// Destination ports, sorted, not overlapping: `[80, "8000-8099"]`, or `"any"` for the single `0..=65535`.
     #[serde(with = "ports")]
+    #[schema(value_type = PortList, example = json!([80, "8000-8099"]))]
     pub ports: Vec<RangeInclusive<u16>>,
     /// The pool that serves it, by name.
     pub pool: String,
 }
 
 /// A pool's definition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PoolSpec {
     /// How packets reach the backends.
@@ -54,10 +57,11 @@ pub struct PoolSpec {
 }
 
 /// A backend's definition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BackendSpec {
     /// Where packets go.
+    #[schema(value_type = String, example = "10.0.0.5")]
     pub address: IpAddr,
     /// Share of the slots relative to the pool's other weights; 0 takes none.
     #[serde(default = "config::default_weight")]

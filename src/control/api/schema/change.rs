@@ -1,0 +1,159 @@
+//! Changes: what became of one, what one would do, and how far one is.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::control::controller::Stage;
+use crate::control::state::Change;
+use crate::control::{ledger, store};
+
+/// A backend's new weight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackendWeight {
+    /// Share of the slots relative to the pool's other weights, at most 65,535; 0 takes none.
+    #[schema(maximum = 65_535, example = 100)]
+    pub weight: u32,
+}
+
+/// What a write answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Outcome {
+    /// It was done.
+    Receipt(Receipt),
+    /// It was only looked at (`?dry_run`).
+    Preview(Preview),
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Receipt {
+    /// The newest generation.
+    pub generation: u64,
+    /// Whether this write made it.
+    pub changed: bool,
+    /// The entity tag of the whole state, without its quotes.
+    pub etag: String,
+    /// The change that waits for its confirmation now.
+    pub pending: Option<Pending>,
+    /// What was cut, if this write cut flows.
+    pub cuts: Option<Cuts>,
+}
+
+/// A change that is rolled back unless it is confirmed in time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Pending {
+    /// The generation that it made.
+    pub generation: u64,
+    /// The generation that it would go back to.
+    pub back_to: u64,
+    /// When.
+    pub deadline_ms: u64,
+}
+
+/// Flows that were cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Cuts {
+    /// Listed flows of the backend. Flows of slots that are not moving are not listed, and not counted.
+    pub listed: u64,
+}
+
+/// What a write would do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Preview {
+    /// The generation that it was looked at on.
+    pub generation: u64,
+    /// What would be different in the state.
+    pub difference: Vec<Change>,
+    /// Where new flows would go to other backends.
+    pub moves: Vec<Move>,
+}
+
+/// How much of a pool's or service's traffic would go to other backends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Move {
+    /// `pool NAME`, or `service NAME` for one that is pointed at another pool.
+    pub view: String,
+    /// Slots that would get another backend.
+    pub slots_moved: u32,
+    /// Slots in all.
+    pub slots: u32,
+    /// The share of new flows, from 0 to 1.
+    pub share_of_traffic: f64,
+}
+
+/// One line of the generation log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GenerationEntry {
+    /// The generation.
+    pub generation: u64,
+    /// When it was made.
+    pub at_ms: u64,
+    /// Who made it, such as `uid 0`, `token ci` or `file`.
+    pub author: String,
+    /// What was asked, in one line.
+    pub summary: String,
+}
+
+/// A generation, and how far it is on its way to the workers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GenerationStatus {
+    /// The generation.
+    pub generation: u64,
+    /// When it was made.
+    pub at_ms: u64,
+    /// Who made it.
+    pub author: String,
+    /// What was asked, in one line.
+    pub summary: String,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+impl From<ledger::Receipt> for Receipt {
+    fn from(receipt: ledger::Receipt) -> Self {
+        Self {
+            generation: receipt.generation.0,
+            changed: receipt.changed,
+            etag: receipt.etag.0,
+            pending: receipt.pending.map(Pending::from),
+            cuts: None,
+        }
+    }
+}
+
+impl From<store::Pending> for Pending {
+    fn from(pending: store::Pending) -> Self {
+        Self {
+            generation: pending.generation.0,
+            back_to: pending.back_to.0,
+            deadline_ms: pending.deadline.0,
+        }
+    }
+}
+
+impl From<store::Entry> for GenerationEntry {
+    fn from(entry: store::Entry) -> Self {
+        Self {
+            generation: entry.generation.0,
+            at_ms: entry.at.0,
+            author: entry.author,
+            summary: entry.summary,
+        }
+    }
+}
+
+impl GenerationEntry {
+    /// With how far it is.
+    #[must_use]
+    pub fn at_stage(self, stage: Stage) -> GenerationStatus {
+        GenerationStatus {
+            generation: self.generation,
+            at_ms: self.at_ms,
+            author: self.author,
+            summary: self.summary,
+            stage,
+        }
+    }
+}
