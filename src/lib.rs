@@ -49,6 +49,7 @@
 //! ```text
 //!   cli                               one file per command; a Result becomes an exit code
 //!    └─ appliance                     start, events, stop: the wiring of all below
+//!        ├─ explain                   where a connection goes and why: a packet of it is walked through the graph
 //!        ├─ worker                    the pinned loop, dispatch, counters, latency
 //!        │   ├─ graph                 stages, walker, counters per stage
 //!        │   │   └─ flow              slots in transition: entries, the decision table, the machine that moves slots
@@ -81,6 +82,7 @@ pub mod appliance;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod explain;
 pub mod flow;
 pub mod graph;
 pub mod packet;

@@ -52,14 +52,17 @@ fn every_file_is_good() {
 
 #[test]
 fn the_example_has_every_key() {
-    let mut section = String::new();
+    let (mut section, mut list) = (String::new(), String::new());
     let mut found = Vec::new();
     for line in EXAMPLE.lines() {
         if line.starts_with('[') {
             section = line.trim_matches(['[', ']']).to_owned();
         }
+        if let Some(key) = line.strip_suffix(" = [") {
+            list = format!(".{key}");
+        }
         let (inner, setting) = match line.trim_start().strip_prefix('{') {
-            Some(inline) => (".backends", inline),
+            Some(inline) => (list.as_str(), inline),
             None => ("", commented_key(line).unwrap_or(line)),
         };
         for setting in setting.split(',') {
@@ -81,7 +84,7 @@ fn the_defaults_in_the_example_are_the_defaults() {
     let (defaults, rest): (Vec<&str>, Vec<&str>) = EXAMPLE
         .lines()
         .partition(|line| line.ends_with("# default"));
-    assert_eq!(defaults.len(), 18);
+    assert_eq!(defaults.len(), 19);
     assert_eq!(good(EXAMPLE), good(&rest.join("\n")));
     assert_eq!(good(EXAMPLE), good(&EXAMPLE.replace(", weight = 100", "")));
 }
@@ -223,6 +226,7 @@ fn every_known_key_is_read() {
         let text = match section {
             "port" | "pool" | "service" => format!("[[{section}]]\n{key} = true"),
             "pool.backends" => format!("[[pool]]\nname = \"p\"\n[[pool.backends]]\n{key} = true"),
+            "api.peers" | "api.tokens" => format!("[[{section}]]\n{key} = true"),
             _ => format!("[{section}]\n{key} = true"),
         };
         let faults = parse("lb.toml", &text).expect_err("a boolean");

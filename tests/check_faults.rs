@@ -639,3 +639,46 @@ fn many_faults_of_one_file_come_together() {
 fn columns_count_characters() {
     check("[dpdk]\neal_args = [\"日本\", «\"\"»]", &["not empty"]);
 }
+
+#[test]
+fn the_api_is_neither_open_nor_half_locked() {
+    check(
+        "[api]\nlisten = [«\"192.0.2.1:80\"»]\ntokens = [{ name = \"ci\", role = \"read\", file = \"t\" }]",
+        &["without TLS"],
+    );
+    check("[api]\nlisten = [«\"127.0.0.1:80\"»]", &["no token"]);
+    check(
+        "[api]\nlisten = [«\"[::1]:80\"»]\ntokens = []",
+        &["no token"],
+    );
+    check("[api]\ntls_key = «\"api.key\"»", &["tls_certificate"]);
+    check("[api]\ntls_certificate = «\"api.crt\"»", &["tls_key"]);
+    let tls = "tls_key = \"k\"\ntls_certificate = \"c\"\ntokens = [{ name = \"ci\", role = \"read\", file = \"t\" }]";
+    let text = format!("{BASE}[api]\nlisten = [\"192.0.2.1:80\"]\n{tls}");
+    parse("lb.toml", &text).expect("encrypted and guarded");
+}
+
+#[test]
+fn peers_and_tokens_are_named_once_and_have_a_role() {
+    check(
+        "[api]\npeers = [{ user = \"alice\", role = «\"root\"» }]",
+        &["\"admin\""],
+    );
+    check("[api]\npeers = [«{ user = 7 }»]", &["`role` is missing"]);
+    check(
+        "[api]\npeers = [{ user = «4294967295», role = \"read\" }]",
+        &["out of range"],
+    );
+    let token = "{ name = \"ci\", role = \"read\", file = \"t\" }";
+    check(
+        &format!(
+            "[api]\ntokens = [{token}, {}]",
+            token.replace("\"ci\"", "«\"ci\"»")
+        ),
+        &["ci"],
+    );
+    check(
+        "[api]\nlisten = [«\"localhost\"»]\ntokens = [«{ name = \"ci\", role = \"read\" }»]",
+        &["no address", "`file` is missing"],
+    );
+}

@@ -29,9 +29,16 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("control", &["wire", "packet", "table", "flow", "config"]),
     (
+        "explain",
+        &[
+            "wire", "packet", "table", "flow", "graph", "port", "config", "control",
+        ],
+    ),
+    (
         "appliance",
         &[
             "wire", "packet", "table", "flow", "graph", "port", "worker", "config", "control",
+            "explain",
         ],
     ),
     (
@@ -46,6 +53,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "worker",
             "config",
             "control",
+            "explain",
             "appliance",
         ],
     ),

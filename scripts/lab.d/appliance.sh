@@ -66,6 +66,9 @@ file_prefix = "$(file_prefix)"
 entries = 65536
 file = "$state/lb1/flows"
 
+[api]
+socket = "$state/lb1/api.sock"
+
 [maglev]
 hash_key = "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -9,12 +10,16 @@ use ipnet::IpNet;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
+use super::desk::{Desk, Facts};
 use super::links::LinkWatch;
 use super::ports::Ports;
 use super::publisher::TablePublisher;
 use super::source::{ReloadError, Source};
 use super::worker::Running;
 use super::{Error, report};
+use crate::control::api::Observer;
+use crate::control::api::node::Call;
+use crate::control::api::schema::{Event as News, LinkEvent};
 use crate::control::controller::Controller;
 use crate::control::nexthop::{NextHops, Watcher};
 use crate::control::store::WallTime;
@@ -24,9 +29,13 @@ use crate::worker::{LatencySamples, Shared, WorkerCounters};
 
 /// How often links and workers are looked at, and samples collected.
 const TICK: Duration = Duration::from_millis(250);
+/// How long events are handled before the next step at the most.
+const BATCH: Duration = Duration::from_millis(20);
 
 /// Something that the appliance reacts to.
 pub enum Event {
+    /// The API asks something.
+    Call(Call),
     /// The kernel's routes or neighbours changed.
     NextHops(NextHops),
     /// The file is to be read again.
@@ -92,6 +101,9 @@ pub struct House<'c> {
     links: Vec<LinkWatch>,
     /// The service addresses that the ports were told.
     vips: Vec<IpNet>,
+    /// What the API needs beside.
+    pub facts: Facts,
+    observer: Observer,
 }
 
 impl<'c> House<'c> {
@@ -103,7 +115,9 @@ impl<'c> House<'c> {
         watcher: Watcher,
         counters: &'c [WorkerCounters],
         shared: &'c Shared,
+        facts: Facts,
     ) -> Self {
+        let observer = Observer::new(Arc::clone(&facts.events), &controller, &publisher);
         let links = vec![LinkWatch::new(Instant::now()); publisher.ports().len()];
         Self {
             publisher,
@@ -115,6 +129,8 @@ impl<'c> House<'c> {
             latencies: Vec::new(),
             links,
             vips: Vec::new(),
+            facts,
+            observer,
         }
     }
 
@@ -133,17 +149,22 @@ impl<'c> House<'c> {
         let mut tick = Instant::now();
         loop {
             let due = self.advance(ports).min(tick);
-            // All that came meanwhile is done before the next step: a storm of changes makes one table.
+            // All that came meanwhile is done before the next step: a storm of changes makes one table. But a storm
+            // without an end does not keep the step back.
             let wait = due.saturating_duration_since(Instant::now());
             let mut next = early
                 .pop_front()
                 .map_or_else(|| events.recv_timeout(wait), Ok);
+            let enough = Instant::now() + BATCH;
             while let Ok(event) = next {
                 if let Event::Stop(why) = event {
                     tracing::info!("stopping: {why}");
                     return Ok(());
                 }
                 self.handle(event, ports);
+                if Instant::now() >= enough {
+                    break;
+                }
                 next = early
                     .pop_front()
                     .ok_or(())
@@ -170,6 +191,7 @@ impl<'c> House<'c> {
             }
         };
         self.follow_services(ports);
+        self.observer.look(&self.controller, &self.publisher);
         Instant::now() + wait
     }
 
@@ -197,6 +219,7 @@ impl<'c> House<'c> {
             }
             Event::Reload => self.reload(),
             Event::Counters => report::counters("counters", self, ports),
+            Event::Call(call) => call(&mut Desk { house: self, ports }),
             Event::Stop(_) => {}
         }
     }
@@ -234,14 +257,21 @@ impl<'c> House<'c> {
         let now = Instant::now();
         let names = self.publisher.ports().iter().map(|port| &port.name);
         for ((port, name), watch) in ports.iter().zip(names).zip(&mut self.links) {
-            match watch.news(port.device.link(), now) {
-                None => {}
-                Some(Link { up: false, .. }) => tracing::warn!(port = name, "link down"),
-                Some(Link { mbit_per_s: 0, .. }) => tracing::info!(port = name, "link up"),
-                Some(Link { mbit_per_s, .. }) => {
-                    tracing::info!(port = name, "link up, {mbit_per_s} Mbit/s")
+            let Some(link) = watch.news(port.device.link(), now) else {
+                continue;
+            };
+            match link {
+                Link { up: false, .. } => tracing::warn!(port = name, "link down"),
+                Link { mbit_per_s: 0, .. } => tracing::info!(port = name, "link up"),
+                Link { mbit_per_s, .. } => {
+                    tracing::info!(port = name, "link up, {mbit_per_s} Mbit/s");
                 }
             }
+            self.facts.events.push(News::Link(LinkEvent {
+                port: name.clone(),
+                up: link.up,
+                mbit_per_s: link.mbit_per_s,
+            }));
         }
     }
 }

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod bench;
+mod desk;
 mod events;
 mod links;
 mod ports;
@@ -16,11 +17,15 @@ mod source;
 mod worker;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::config::{self, Config, Idle, LoadError};
+use crate::control::api::events::Events;
+use crate::control::api::node::Call;
+use crate::control::api::serve::{ServeError, Server};
 use crate::control::controller::Controller;
 use crate::control::ledger::{Ledger, Refusal};
 use crate::control::nexthop::{self, NextHops};
@@ -32,6 +37,7 @@ use crate::port::dpdk::{self, Eal};
 use crate::table::{FlowHasher, HashKey, Subscriber};
 use crate::worker::{Publication, Shared, WorkerCounters};
 
+use desk::Facts;
 use events::{Event, House};
 use ports::{OwnAddress, Ports, with_kernel_addresses};
 use publisher::TablePublisher;
@@ -80,6 +86,9 @@ pub enum Error {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// The API.
+    #[error(transparent)]
+    Api(#[from] ServeError),
     /// A worker ended by itself.
     #[error("a worker on core {core} stopped: {why}")]
     Worker {
@@ -107,6 +116,8 @@ pub fn run(path: &Path) -> Result<(), Error> {
     let cores = cores(&written)?;
     let (sender, events) = mpsc::channel();
     events::forward_signals(sender.clone()).map_err(Error::system("can't take signals"))?;
+    let news = Arc::new(Events::new(WallTime::now()));
+    let _api = serve_api(&written, sender.clone(), &news)?;
     let eal = Eal::start(&written.dpdk, &written.ports)?;
     let mut ports = Ports::open(&eal, &written)?;
     let config = with_kernel_addresses(written.clone())?;
@@ -130,8 +141,11 @@ pub fn run(path: &Path) -> Result<(), Error> {
     let (idle, burst) = (idle(&config), config.workers.burst);
     report::started(&config, &ports, &eal, &cores, idle);
     let (publisher, subscribers) = TablePublisher::new(config.ports, key, hops, cores.len());
+    let facts = Facts::new(&written, key, &cores, news);
     let source = Source::new(path, written);
-    let mut house = House::new(publisher, controller, source, watcher, &counters, &shared);
+    let mut house = House::new(
+        publisher, controller, source, watcher, &counters, &shared, facts,
+    );
     house.advance(&ports);
     report::serving(&house.publisher);
     let stop = AtomicBool::new(false);
@@ -161,18 +175,31 @@ pub fn run(path: &Path) -> Result<(), Error> {
     outcome
 }
 
+/// Listens before anything is pinned to a core, which threads inherit; who asks early waits.
+fn serve_api(
+    config: &Config,
+    sender: mpsc::Sender<Event>,
+    news: &Arc<Events>,
+) -> Result<Server, ServeError> {
+    let door = Arc::new(move |call: Call| sender.send(Event::Call(call)).is_ok());
+    Server::start(&config.api, door, Arc::clone(news))
+}
+
 /// The flows that were in transition when the process ended last, and the clock, which starts anew for them.
 fn shared(config: &Config, key: HashKey) -> Result<Shared, Error> {
     let limits = Limits::of(config.flows.entries);
-    // A hash tells one key from another, and does not tell the key.
-    let of_key = FlowHasher::new(key).hash_key(&FlowKey([0; 5]));
-    let fingerprint = of_key ^ u64::from(config.maglev.slots);
+    let fingerprint = fingerprint(key) ^ u64::from(config.maglev.slots);
     let (entries, recovered) = EntryTable::open(&config.flows.file, limits, fingerprint)?;
     report::recovered(&recovered);
     let shared = Shared::new(entries);
     let (entries, now) = (&shared.flows.entries, shared.clock.now());
     entries.sweep(0..entries.buckets(), |_, _| Fate::Touch(now));
     Ok(shared)
+}
+
+/// A hash tells one key from another, and does not tell the key.
+fn fingerprint(key: HashKey) -> u64 {
+    FlowHasher::new(key).hash_key(&FlowKey([0; 5]))
 }
 
 /// Starts one worker per core, each with its lanes.

@@ -20,6 +20,7 @@ pub struct TablePublisher {
     generation: Generation,
     plan: Plan,
     tables: Arc<Tables>,
+    snapshot: Arc<Snapshot>,
     hops: NextHops,
     round: Round,
     workers: Vec<Published>,
@@ -79,6 +80,7 @@ impl TablePublisher {
             generation,
             plan,
             tables,
+            snapshot,
             hops,
             round: Round::default(),
             workers,
@@ -106,6 +108,16 @@ impl TablePublisher {
     /// The tables published last.
     pub const fn tables(&self) -> &Arc<Tables> {
         &self.tables
+    }
+
+    /// What was published last.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The newest round that each worker has taken.
+    pub fn rounds_taken(&self) -> impl Iterator<Item = Round> {
+        self.workers.iter().map(|worker| worker.publisher.taken())
     }
 
     /// The addresses that next hops are needed for.
@@ -156,6 +168,7 @@ impl TablePublisher {
         for worker in &mut self.workers {
             worker.publish(self.round, &snapshot);
         }
+        self.snapshot = snapshot;
     }
 }
 
@@ -171,8 +184,7 @@ impl Publish for TablePublisher {
     }
 
     fn taken(&self) -> Round {
-        let taken = self.workers.iter().map(|worker| worker.publisher.taken());
-        taken.min().unwrap_or(self.round)
+        self.rounds_taken().min().unwrap_or(self.round)
     }
 
     fn lookup(&self) -> Lookup<'_> {

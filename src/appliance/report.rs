@@ -258,6 +258,6 @@ fn packets(traffic: &TrafficTotals) -> String {
 }
 
 /// Microseconds, rounded up, of nanoseconds.
-const fn micros(nanoseconds: u64) -> u64 {
+pub const fn micros(nanoseconds: u64) -> u64 {
     nanoseconds.div_ceil(1000)
 }

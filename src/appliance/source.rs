@@ -80,6 +80,7 @@ fn needs_restart(old: &Config, new: &Config) -> Option<&'static str> {
         ("workers", old.workers != new.workers),
         ("maglev", old.maglev != new.maglev),
         ("flows", old.flows != new.flows),
+        ("api", old.api != new.api),
         ("[port]", old.ports != new.ports),
     ];
     fixed

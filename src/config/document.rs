@@ -9,12 +9,12 @@ use super::place::Place;
 use super::report::Report;
 use super::section::Section;
 use super::{
-    Config, MAX_POOLS, MAX_SERVICES, dpdk, flows, maglev, node, pool, port, references, service,
-    workers,
+    Config, MAX_POOLS, MAX_SERVICES, api, dpdk, flows, maglev, node, pool, port, references,
+    service, workers,
 };
 
-const KEYS: [&str; 8] = [
-    "node", "dpdk", "workers", "maglev", "flows", "port", "pool", "service",
+const KEYS: [&str; 9] = [
+    "node", "dpdk", "workers", "maglev", "flows", "api", "port", "pool", "service",
 ];
 
 /// As many as DPDK itself takes (`RTE_MAX_ETHPORTS`).
@@ -22,12 +22,15 @@ const MAX_PORTS: usize = 32;
 
 /// Every key that a file may have, as (section, key); `pool.backends` is the section of a pool's backends.
 pub fn known_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let sections: [(&str, &[&str]); 9] = [
+    let sections: [(&str, &[&str]); 12] = [
         ("node", &node::KEYS),
         ("dpdk", &dpdk::KEYS),
         ("workers", &workers::KEYS),
         ("maglev", &maglev::KEYS),
         ("flows", &flows::KEYS),
+        ("api", &api::KEYS),
+        ("api.peers", &api::PEER_KEYS),
+        ("api.tokens", &api::TOKEN_KEYS),
         ("port", &port::KEYS),
         ("pool", &pool::KEYS),
         ("pool.backends", &pool::BACKEND_KEYS),
@@ -85,6 +88,8 @@ fn read(table: &DeTable<'_>, report: &Report) -> Option<Config> {
 
     let flows = flows::read(&root.section("flows", &flows::KEYS), folder, &node);
 
+    let api = api::read(&root.section("api", &api::KEYS), folder);
+
     let sections = root.sections("port", &port::KEYS, MAX_PORTS, "[[port]]");
     let ports: Vec<_> = sections.iter().map(port::read).collect();
     let sections = root.sections("pool", &pool::KEYS, MAX_POOLS, "[[pool]]");
@@ -116,5 +121,6 @@ fn read(table: &DeTable<'_>, report: &Report) -> Option<Config> {
         workers,
         maglev,
         flows,
+        api,
     })
 }

@@ -6,6 +6,7 @@
 //! `references` reports what is wrong between sections. What is a fault is said in `limits` and `rules`, which the
 //! API's objects are held against too. Only a syntax error ends the reading early.
 
+mod api;
 mod device;
 mod document;
 mod dpdk;
@@ -29,7 +30,7 @@ mod service;
 mod value;
 mod workers;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -61,6 +62,8 @@ pub struct Config {
     pub maglev: Maglev,
     /// Flows in transition.
     pub flows: Flows,
+    /// The HTTP API.
+    pub api: Api,
     /// Ports, in the file's order; a port's index is its place here.
     pub ports: Vec<Port>,
     /// Pools, in the file's order.
@@ -142,6 +145,82 @@ pub struct Flows {
     pub syn_guard: Millis,
     /// Off: every change is made at once and cuts connections, for comparison only. Default on.
     pub moving_slots: bool,
+}
+
+/// `[api]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Api {
+    /// The unix socket; `None`: there is none. Default `/run/tentetsu/api.sock`.
+    pub socket: Option<PathBuf>,
+    /// Users who may connect to the socket besides root and the process's own.
+    pub peers: Vec<Peer>,
+    /// TCP addresses. Default: none.
+    pub listen: Vec<SocketAddr>,
+    /// With what TCP connections are encrypted; `None`: not at all.
+    pub tls: Option<Tls>,
+    /// Who may connect by TCP.
+    pub tokens: Vec<Token>,
+}
+
+/// `api.peers`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// The user.
+    pub user: PeerUser,
+    /// What they may.
+    pub role: Role,
+}
+
+/// `api.peers.user`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerUser {
+    /// By name, as this host knows it.
+    Name(String),
+    /// By number.
+    Number(u32),
+}
+
+/// `api.tls_certificate` and `api.tls_key`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate, and those that lead to its issuer (PEM).
+    pub certificate: PathBuf,
+    /// Its private key (PEM).
+    pub key: PathBuf,
+}
+
+/// `api.tokens`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Who is meant, for the log.
+    pub name: String,
+    /// What they may.
+    pub role: Role,
+    /// The file that holds the secret.
+    pub file: PathBuf,
+}
+
+/// What somebody may do; each role may also do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Ask.
+    Read,
+    /// Drain, undrain, maintain, weigh, confirm.
+    Operate,
+    /// Everything.
+    Admin,
+}
+
+impl Role {
+    /// As the file has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Operate => "operate",
+            Self::Admin => "admin",
+        }
+    }
 }
 
 /// `[[port]]`

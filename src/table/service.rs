@@ -37,7 +37,7 @@ pub enum Match {
 }
 
 /// The services of one generation, built for lookup.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ServiceIndex {
     v4: Vec<PrefixTable<u32>>,
     v6: Vec<PrefixTable<u128>>,
@@ -218,7 +218,7 @@ fn flatten(rules: &[&Rule]) -> Vec<PortSpan> {
 }
 
 /// The prefixes of one length: an open-addressing hash table with linear probing, a quarter full.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct PrefixTable<A> {
     mask: A,
     shift: u32,

@@ -24,7 +24,7 @@ pub struct Generation(pub u64);
 pub struct BackendId(pub u32);
 
 /// What a configuration alone determines: services, and the views of their pools. Immutable once made.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Tables {
     /// The flow hash under the cluster's key.
     pub hasher: FlowHasher,
@@ -40,7 +40,7 @@ pub struct Tables {
 
 /// A table set with the ways to its backends. Workers share it and never write; the publisher's side
 /// frees it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Its version.
     pub generation: Generation,

@@ -14,6 +14,8 @@ state_dir = "lb1"
 [flows]
 entries = 65536
 file = "lb1/flows"
+[api]
+socket = "lb1/api.sock"
 [dpdk]
 huge_pages = "off"
 file_prefix = "tentetsu-NAME"

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::schema::{
-    DropCount, ExplainQuery, Explanation, FlowQuery, Flows, Forced, NodeStatus, PortStatus,
+    DropCount, ExplainQuery, Explanation, Flow, FlowQuery, Forced, NodeStatus, PortStatus,
     Readiness, Stats, Transition, WorkerStatus,
 };
 use crate::control::controller::Stage;
@@ -18,6 +18,17 @@ pub type Call = Box<dyn FnOnce(&mut dyn Node) + Send>;
 
 /// Takes calls to the node's owner; `false`: there is none any more.
 pub type Door = Arc<dyn Fn(Call) -> bool + Send + Sync>;
+
+/// Listed flows of a stretch of the table.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stretch {
+    /// How many there are of those asked for.
+    pub total: u64,
+    /// The first of them, as many as were asked for.
+    pub flows: Vec<Flow>,
+    /// Where the next stretch begins; `None`: this was the last.
+    pub next: Option<usize>,
+}
 
 /// A node, seen from the API. Nothing but [`Node::execute`] and [`Node::force`] changes it.
 pub trait Node {
@@ -54,8 +65,8 @@ pub trait Node {
     /// Views, and how far their slots are.
     fn transitions(&self) -> Vec<Transition>;
 
-    /// Listed flows.
-    fn flows(&self, query: &FlowQuery) -> Flows;
+    /// Those of the listed flows that lie in a stretch of the table that begins at `from`; 0 is its beginning.
+    fn flows(&self, query: &FlowQuery, from: usize) -> Stretch;
 
     /// How many listed flows are at a backend.
     fn listed(&self, pool: &str, backend: &str) -> u64;

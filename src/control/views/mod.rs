@@ -6,6 +6,7 @@
 
 mod growth;
 mod record;
+mod report;
 mod sweep;
 mod view;
 mod wanted;
@@ -15,6 +16,7 @@ use std::net::IpAddr;
 
 pub use growth::Growth;
 pub use record::ViewRecord;
+pub use report::{FlowPlace, ViewReport};
 pub use sweep::{Lookup, Sweeper, WALK_PAUSE};
 pub use wanted::{Wanted, WantedBackend, WantedPool};
 

@@ -15,7 +15,10 @@ pub const WALK_PAUSE: u32 = 500;
 #[derive(Debug, Default)]
 pub struct Sweeper {
     next: usize,
+    /// Of the walk in progress.
     censuses: BTreeMap<ViewKey, Census>,
+    /// Of the last whole walk.
+    last: BTreeMap<ViewKey, Census>,
 }
 
 /// What finds an entry's view.
@@ -57,7 +60,8 @@ impl Sweeper {
         self.next = end;
         (end == entries.buckets()).then(|| {
             self.next = 0;
-            views.finish(&self.censuses, tick)
+            self.last = std::mem::take(&mut self.censuses);
+            views.finish(&self.last, tick)
         })
     }
 
@@ -73,10 +77,10 @@ impl Sweeper {
         if self.is_between() { WALK_PAUSE } else { 1 }
     }
 
-    /// What the last whole walk found of a view, or what the present one has so far.
+    /// What the last whole walk found of a view.
     #[must_use]
     pub fn census(&self, key: &ViewKey) -> Option<&Census> {
-        self.censuses.get(key)
+        self.last.get(key)
     }
 }
 
@@ -89,7 +93,7 @@ impl Views {
     }
 
     /// The view and slot of a flow.
-    fn place(&self, key: &FlowKey, lookup: Lookup<'_>) -> Option<(&ViewKey, u32)> {
+    pub(super) fn place(&self, key: &FlowKey, lookup: Lookup<'_>) -> Option<(&ViewKey, u32)> {
         let Match::Service(service) = lookup.index.find(key) else {
             return None;
         };

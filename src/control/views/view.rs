@@ -168,6 +168,23 @@ impl PoolView {
         gone
     }
 
+    /// Names of the backends, by local number.
+    pub fn members(&self) -> Vec<(u16, Arc<str>)> {
+        let locals = (0..NO_BACKEND).zip(self.slots.members());
+        let named = locals.filter_map(|(local, member)| {
+            let backend = self.backends.get(&member.as_ref()?.id)?;
+            Some((local, Arc::clone(&backend.name)))
+        });
+        named.collect()
+    }
+
+    /// The name of a backend.
+    pub fn name_of(&self, id: BackendId) -> Option<Arc<str>> {
+        self.backends
+            .get(&id)
+            .map(|backend| Arc::clone(&backend.name))
+    }
+
     /// The addresses of the backends.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.backends.values().map(|backend| backend.address)

@@ -152,6 +152,16 @@ impl Slots {
         armed.map(|slot| slot.since.round).min()
     }
 
+    /// How long the slot that has been clean for longest has been so, in milliseconds; `None`: none is on its way.
+    #[must_use]
+    pub fn oldest_clean(&self, now: Millis) -> Option<u32> {
+        let slots = (0..).zip(&self.slots);
+        let moving = slots.filter(|(_, of)| of.default != of.target);
+        moving
+            .map(|(slot, _)| now.since(Millis(self.clocks.started(slot))))
+            .max()
+    }
+
     /// How far the slots are.
     #[must_use]
     pub fn progress(&self) -> Progress {

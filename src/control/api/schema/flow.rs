@@ -98,7 +98,7 @@ pub struct FlowQuery {
 }
 
 /// Listed flows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Flows {
     /// How many there are of those asked for.
     pub total: u64,

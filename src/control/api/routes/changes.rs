@@ -1,0 +1,181 @@
+//! Changes of services and pools, of all at once, and the ways back.
+
+use axum::extract::State;
+
+use super::generations::is_known;
+use crate::control::api::Api;
+use crate::control::api::access::{Admin, Operator};
+use crate::control::api::body::{Body, Form, read};
+use crate::control::api::condition::Demands;
+use crate::control::api::query::{ChangeQuery, DryRunQuery, Path, Query};
+use crate::control::api::schema::{Outcome, Problem};
+use crate::control::api::write::{Write, Written};
+use crate::control::command::Command;
+use crate::control::ledger::Resource;
+use crate::control::state::{self, Definitions, PoolSpec, ServiceSpec};
+use crate::table::Generation;
+
+/// The API's services and pools become exactly these; those of the file stay
+#[utoipa::path(
+    put, path = "/state", tag = "state", params(ChangeQuery),
+    request_body = Definitions, responses((status = 200, body = Outcome))
+)]
+pub(crate) async fn replace_all(
+    Admin(caller): Admin,
+    State(api): State<Api>,
+    Query(query): Query<ChangeQuery>,
+    demands: Demands,
+    Body(body): Body,
+) -> Written {
+    let definitions = form(body, &state::Path::root())?;
+    let write = Write {
+        caller,
+        query,
+        preconditions: demands.of(&Resource::Whole),
+    };
+    write
+        .run(&api, |_| Ok(Command::ReplaceAll(definitions)))
+        .await
+}
+
+/// A service becomes this, or is made
+#[utoipa::path(
+    put, path = "/services/{service}", tag = "services",
+    params(("service" = String, Path), ChangeQuery),
+    request_body = ServiceSpec, responses((status = 200, body = Outcome))
+)]
+pub(crate) async fn put_service(
+    Admin(caller): Admin,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Query(query): Query<ChangeQuery>,
+    demands: Demands,
+    Body(body): Body,
+) -> Written {
+    let spec = form(body, &state::Path::service(&name))?;
+    let write = Write {
+        caller,
+        query,
+        preconditions: demands.of(&Resource::Service(name.clone())),
+    };
+    let command = Command::PutService { name, spec };
+    write.run(&api, |_| Ok(command)).await
+}
+
+/// A service goes; one that is not there is no fault
+#[utoipa::path(
+    delete, path = "/services/{service}", tag = "services",
+    params(("service" = String, Path), ChangeQuery), responses((status = 200, body = Outcome))
+)]
+pub(crate) async fn delete_service(
+    Admin(caller): Admin,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Query(query): Query<ChangeQuery>,
+    demands: Demands,
+) -> Written {
+    let write = Write {
+        caller,
+        query,
+        preconditions: demands.of(&Resource::Service(name.clone())),
+    };
+    let command = Command::DeleteService { name };
+    write.run(&api, |_| Ok(command)).await
+}
+
+/// A pool becomes this, or is made; backends that remain keep their modes
+#[utoipa::path(
+    put, path = "/pools/{pool}", tag = "pools",
+    params(("pool" = String, Path), ChangeQuery),
+    request_body = PoolSpec, responses((status = 200, body = Outcome))
+)]
+pub(crate) async fn put_pool(
+    Admin(caller): Admin,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Query(query): Query<ChangeQuery>,
+    demands: Demands,
+    Body(body): Body,
+) -> Written {
+    let spec = form(body, &state::Path::pool(&name))?;
+    let write = Write {
+        caller,
+        query,
+        preconditions: demands.of(&Resource::Pool(name.clone())),
+    };
+    let command = Command::PutPool { name, spec };
+    write.run(&api, |_| Ok(command)).await
+}
+
+/// A pool goes, if no service is served from it; one that is not there is no fault
+#[utoipa::path(
+    delete, path = "/pools/{pool}", tag = "pools",
+    params(("pool" = String, Path), ChangeQuery), responses((status = 200, body = Outcome))
+)]
+pub(crate) async fn delete_pool(
+    Admin(caller): Admin,
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Query(query): Query<ChangeQuery>,
+    demands: Demands,
+) -> Written {
+    let write = Write {
+        caller,
+        query,
+        preconditions: demands.of(&Resource::Pool(name.clone())),
+    };
+    let command = Command::DeletePool { name };
+    write.run(&api, |_| Ok(command)).await
+}
+
+/// The API's definitions become those of an earlier generation; the file's, drain and maintenance stay
+#[utoipa::path(
+    post, path = "/generations/{generation}/rollback", tag = "generations",
+    params(("generation" = u64, Path), DryRunQuery), responses((status = 200, body = Outcome))
+)]
+pub(crate) async fn rollback(
+    Admin(caller): Admin,
+    State(api): State<Api>,
+    Path(generation): Path<u64>,
+    Query(query): Query<DryRunQuery>,
+    demands: Demands,
+) -> Written {
+    let write = Write {
+        caller,
+        query: query.into(),
+        preconditions: demands.of(&Resource::Whole),
+    };
+    let to = Generation(generation);
+    let choose = move |node: &mut dyn crate::control::api::node::Node| {
+        if is_known(node.ledger(), to)? {
+            Ok(Command::Rollback { to })
+        } else {
+            Err(Problem::not_found(super::generations::UNKNOWN))
+        }
+    };
+    write.run(&api, choose).await
+}
+
+/// The change that waits for its confirmation is to stay
+#[utoipa::path(
+    post, path = "/confirm", tag = "generations",
+    params(DryRunQuery), responses((status = 200, body = Outcome))
+)]
+pub(crate) async fn confirm(
+    Operator(caller): Operator,
+    State(api): State<Api>,
+    Query(query): Query<DryRunQuery>,
+    demands: Demands,
+) -> Written {
+    let write = Write {
+        caller,
+        query: query.into(),
+        preconditions: demands.of(&Resource::Whole),
+    };
+    write.run(&api, |_| Ok(Command::Confirm)).await
+}
+
+/// What was sent, or all that is wrong with its form.
+pub(super) fn form<T: Form>(body: serde_json::Value, at: &state::Path) -> Result<T, Problem> {
+    read(body, at).map_err(Problem::invalid)
+}

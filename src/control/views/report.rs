@@ -1,0 +1,71 @@
+//! How far views are, for people and programs.
+
+use std::sync::Arc;
+
+use super::{Lookup, ViewKey, Views};
+use crate::flow::Millis;
+use crate::flow::transition::Progress;
+use crate::packet::FlowKey;
+use crate::table::BackendId;
+
+/// One view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewReport<'v> {
+    /// Whose slots it has.
+    pub key: &'v ViewKey,
+    /// The pool whose backends it leads to.
+    pub pool: Arc<str>,
+    /// Slots in all.
+    pub slots: usize,
+    /// How far they are.
+    pub progress: Progress,
+    /// How long a flow may be silent and yet be alive, in milliseconds.
+    pub idle: u32,
+    /// How long the slot that has been clean for longest has been so, in milliseconds; `None`: none is on its way.
+    pub oldest_clean: Option<u32>,
+    /// Names of the backends that slots or entries name, by local number.
+    pub members: Vec<(u16, Arc<str>)>,
+}
+
+/// Where a listed flow is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowPlace {
+    /// The pool of its backend.
+    pub pool: Arc<str>,
+    /// Its backend's name.
+    pub backend: Arc<str>,
+    /// Its slot.
+    pub slot: u32,
+}
+
+impl Views {
+    /// All views.
+    pub fn reports(&self, now: Millis) -> impl Iterator<Item = ViewReport<'_>> {
+        self.views.iter().map(move |(key, view)| ViewReport {
+            key,
+            pool: Arc::clone(&view.pool),
+            slots: view.slots.len(),
+            progress: view.slots.progress(),
+            idle: view.slots.times().idle,
+            oldest_clean: view.slots.oldest_clean(now),
+            members: view.members(),
+        })
+    }
+
+    /// Where the flow `key` is whose entry names `backend`; `None`: no service or pool knows it any more.
+    #[must_use]
+    pub fn locate(
+        &self,
+        key: &FlowKey,
+        backend: BackendId,
+        lookup: Lookup<'_>,
+    ) -> Option<FlowPlace> {
+        let (view, slot) = self.place(key, lookup)?;
+        let view = self.views.get(view)?;
+        Some(FlowPlace {
+            pool: Arc::clone(&view.pool),
+            backend: view.name_of(backend)?,
+            slot,
+        })
+    }
+}

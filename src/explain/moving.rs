@@ -1,0 +1,185 @@
+//! A slot in transition: which entry the flow has, which row of the decision table is met, and why.
+
+use super::Walked;
+use crate::control::api::schema::{EntryOfFlow, Moving};
+use crate::flow::{Entry, Flows, Kind, Known, Millis, Place, Segment, Step, decide};
+use crate::table::{CONSULT, NO_BACKEND, Phase, Snapshot, Tracking, View};
+
+/// Where the connection's next packet goes, and why.
+pub(super) struct Decision {
+    /// Local number of the backend.
+    pub local: u16,
+    /// As it is told.
+    pub moving: Moving,
+}
+
+impl Decision {
+    /// Decides as a worker would, and leaves everything as it is; `None`: the slot is settled.
+    pub fn on(snapshot: &Snapshot, walked: &Walked, flows: &Flows, now: Millis) -> Option<Self> {
+        let view = walked.view(snapshot)?;
+        let word = view.word(walked.meta.slot)?;
+        if word & CONSULT == 0 {
+            return None;
+        }
+        let slot = Slot::of(snapshot, view, walked.meta.slot, word)?;
+        let services = &snapshot.tables.services;
+        let tracking = services.get(walked.meta.service as usize)?.tracking;
+        let found = flows.entries.find(&walked.key, walked.hash);
+        let entry = found.map(|found| found.entry);
+        let (local, rule) = match tracking {
+            Tracking::Stateless => slot.stateless(),
+            _ => slot.decide(entry, first(tracking), now, |segment| {
+                flows.firsts.remembers(walked.hash ^ segment.mark(), now)
+            }),
+        };
+        let moving = Moving {
+            phase: name(slot.phase).to_owned(),
+            default: slot.backend(slot.default),
+            target: slot.backend(slot.target),
+            entry: entry.map(|entry| EntryOfFlow {
+                backend: slot
+                    .known(entry)
+                    .and_then(|known| slot.backend(known.local)),
+                origin: entry.origin.into(),
+                closed: entry.closed.into(),
+                idle_ms: now.since(entry.seen).into(),
+            }),
+            rule: rule.to_owned(),
+        };
+        Some(Self { local, moving })
+    }
+}
+
+/// A consulted slot.
+struct Slot<'s> {
+    snapshot: &'s Snapshot,
+    view: &'s View,
+    moving: &'s crate::table::Moving,
+    phase: Phase,
+    default: u16,
+    target: u16,
+}
+
+impl<'s> Slot<'s> {
+    fn of(snapshot: &'s Snapshot, view: &'s View, slot: u32, word: u16) -> Option<Self> {
+        let moving = view.moving.as_deref()?;
+        let state = moving.slots.get(slot as usize)?;
+        Some(Self {
+            snapshot,
+            view,
+            moving,
+            phase: state.phase,
+            default: word & !CONSULT,
+            target: state.target,
+        })
+    }
+
+    /// A backend's name.
+    fn backend(&self, local: u16) -> Option<String> {
+        let index = self.view.index(local)?;
+        let backend = self.snapshot.tables.backends.get(index as usize)?;
+        Some(backend.name.to_string())
+    }
+
+    fn known(&self, entry: Entry) -> Option<Known> {
+        let local = self.moving.local(entry.backend)?;
+        let dead = self.moving.member(local)?.dead;
+        Some(Known { entry, local, dead })
+    }
+
+    fn stateless(&self) -> (u16, &'static str) {
+        match self.phase {
+            Phase::Steered | Phase::Frozen => (
+                self.target,
+                "stateless; slot steered: every packet goes to the new backend (T)",
+            ),
+            _ => (
+                self.default,
+                "stateless; slot not steered: every packet goes to the default (D)",
+            ),
+        }
+    }
+
+    /// What a flow that lives would do next; without one, what a new one would.
+    fn decide(
+        &self,
+        entry: Option<Entry>,
+        first: Segment,
+        now: Millis,
+        remembered: impl Fn(Segment) -> bool,
+    ) -> (u16, &'static str) {
+        let times = &self.moving.times;
+        let lives = entry.filter(|entry| !entry.has_ended(times, now));
+        let known = lives.and_then(|entry| self.known(entry));
+        let segment = if known.is_some() {
+            Segment::WITHIN
+        } else {
+            first
+        };
+        let step = decide(self.phase, known, segment, now, times, || {
+            remembered(segment)
+        });
+        let of_entry = known.map_or(NO_BACKEND, |known| known.local);
+        let local = match step {
+            Step::Follow(_) | Step::Accompany => of_entry,
+            Step::Steer | Step::Refuse => self.target,
+            Step::Learn | Step::Forget | Step::Default { .. } | Step::Settle => self.default,
+        };
+        (local, rule(step, self.phase))
+    }
+}
+
+/// A new flow's first packet. Its sequence number is its own affair.
+const fn first(tracking: Tracking) -> Segment {
+    match tracking {
+        Tracking::Tcp | Tracking::Sctp => Segment {
+            kind: Kind::First,
+            place: Place::Unknown,
+        },
+        Tracking::Sticky | Tracking::Stateless => Segment::WITHIN,
+    }
+}
+
+const fn name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Settled => "settled",
+        Phase::Armed => "armed",
+        Phase::Waiting => "waiting",
+        Phase::Steered => "steered",
+        Phase::Frozen => "frozen",
+        Phase::Draining => "draining",
+    }
+}
+
+/// The row of the decision table, in words.
+const fn rule(step: Step, phase: Phase) -> &'static str {
+    match (step, phase) {
+        (Step::Follow(_) | Step::Accompany, _) => {
+            "its own entry: a listed flow goes to its entry's backend, however its slot moves"
+        }
+        (Step::Refuse, _) => {
+            "its entry's backend is given up: to the new backend (T), whose RST tells the client"
+        }
+        (Step::Steer, _) => {
+            "no entry, slot steered: a new flow goes to the new backend (T), and is listed; one that was there before \
+             the change goes to the default (D), and is listed with its next packet"
+        }
+        (Step::Learn, _) => {
+            "no entry: it may be a flow that was there before the change, so it goes to the default (D), and is listed"
+        }
+        (Step::Default { .. }, Phase::Armed) => {
+            "no entry, slot armed: new flows still go to the default (D), and are remembered, until every worker \
+             knows of the change"
+        }
+        (Step::Default { .. }, Phase::Waiting) => {
+            "no entry, slot waits for room among the listed flows: all go to the default (D) meanwhile"
+        }
+        (Step::Default { .. }, _) => {
+            "no entry, and its first packet was sent to the default (D) before: so it goes there again"
+        }
+        (Step::Settle | Step::Forget, _) => {
+            "no entry, and the slot has gone over: the default (D) is the new backend; only flows that are listed \
+             elsewhere are looked up"
+        }
+    }
+}

@@ -1,0 +1,476 @@
+//! What is written through the API: idempotence, conditions, faults, ownership, dry runs and confirmations, on a real
+//! server over a unix socket.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
+mod api_fixture;
+
+use api_fixture::World;
+use api_fixture::client::Client;
+use serde_json::{Value, json};
+
+fn web() -> Value {
+    json!({ "backends": { "a": { "address": "10.0.0.1" }, "b": { "address": "10.0.0.2" } } })
+}
+
+fn http() -> Value {
+    json!({ "address": "203.0.113.10", "protocol": "tcp", "ports": [80, "8000-8099"], "pool": "web" })
+}
+
+/// Pool `web` with backends `a` and `b`, and the service `http` on it.
+fn served(client: &Client) {
+    client.put("/pools/web", &web()).ok(200);
+    client.put("/services/http", &http()).ok(200);
+}
+
+fn generation(client: &Client) -> u64 {
+    client.get("/state").ok(200)["generation"].as_u64().unwrap()
+}
+
+#[test]
+fn what_is_put_is_got_and_putting_it_again_changes_nothing() {
+    let world = World::new();
+    let client = world.client();
+    let made = client.put("/pools/web", &web()).ok(200);
+    assert_eq!(
+        (&made["changed"], &made["pending"]),
+        (&json!(true), &json!(null))
+    );
+    let again = client.put("/pools/web", &web()).ok(200);
+    assert_eq!(again["changed"], false);
+    assert_eq!(again["generation"], made["generation"]);
+    client.put("/services/http", &http()).ok(200);
+
+    let pool = client.get("/pools/web").ok(200);
+    assert_eq!(pool["owner"], "api");
+    assert_eq!(
+        pool["backends"]["a"],
+        json!({ "address": "10.0.0.1", "weight": 100, "mode": "up" })
+    );
+    let mut service = http();
+    service["owner"] = json!("api");
+    assert_eq!(client.get("/services/http").ok(200), service);
+    let state = client.get("/state").ok(200);
+    assert_eq!(state["pools"]["web"], pool);
+    assert_eq!(state["services"]["file"]["owner"], "file");
+    assert_eq!(client.get("/pools").ok(200)["web"], pool);
+    assert_eq!(client.get("/services").ok(200)["http"], service);
+    assert_eq!(client.get("/pools/web/backends").ok(200), pool["backends"]);
+}
+
+#[test]
+fn the_whole_state_is_replaced_and_the_files_objects_stay() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    client
+        .put("/state", &json!({ "pools": { "blue": web() } }))
+        .ok(200);
+    let state = client.get("/state").ok(200);
+    let names: Vec<_> = state["pools"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["blue", "files"]);
+    assert_eq!(state["services"].as_object().unwrap().len(), 1);
+    let again = client
+        .put("/state", &json!({ "pools": { "blue": web() } }))
+        .ok(200);
+    assert_eq!(again["changed"], false);
+}
+
+#[test]
+fn single_steps_with_a_backend() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    let put = |body: &Value| client.put("/pools/web/backends/c", body).ok(200);
+    assert_eq!(put(&json!({ "address": "10.0.0.3" }))["changed"], true);
+    assert_eq!(
+        put(&json!({ "address": "10.0.0.3", "weight": 7 }))["changed"],
+        true
+    );
+    client
+        .put("/pools/web/backends/c/weight", &json!({ "weight": 9 }))
+        .ok(200);
+    let mode = || client.get("/pools/web/backends/c").ok(200)["mode"].clone();
+    assert_eq!(client.get("/pools/web/backends/c").ok(200)["weight"], 9);
+    for (step, becomes) in [
+        ("drain", "drain"),
+        ("maintenance", "maintenance"),
+        ("undrain", "up"),
+    ] {
+        let receipt = client
+            .post(&format!("/pools/web/backends/c/{step}"))
+            .ok(200);
+        assert_eq!(receipt["changed"], true);
+        assert_eq!(receipt["cuts"].is_null(), step != "maintenance");
+        assert_eq!(mode(), becomes);
+    }
+    let receipt = client.delete("/pools/web/backends/c").ok(200);
+    assert_eq!(
+        (&receipt["cuts"], mode()),
+        (&json!(null), json!("removing"))
+    );
+    let receipt = client.delete("/pools/web/backends/c?now").ok(200);
+    assert_eq!(receipt["cuts"], json!({ "listed": 7 }));
+    client.get("/pools/web/backends/c").problem(404);
+    assert_eq!(
+        client.delete("/pools/web/backends/c").ok(200)["changed"],
+        false
+    );
+}
+
+#[test]
+fn what_is_not_there_is_not_found() {
+    let world = World::new();
+    let client = world.client();
+    for path in [
+        "/",
+        "/nothing",
+        "/services/x",
+        "/pools/x",
+        "/pools/x/backends",
+        "/pools/files/backends/x",
+        "/generations/77",
+    ] {
+        client.get(path).problem(404);
+    }
+    let weight = json!({ "weight": 1 });
+    client
+        .put("/pools/files/backends/x/weight", &weight)
+        .problem(404);
+    client
+        .put("/pools/x/backends/x", &json!({ "address": "10.0.0.3" }))
+        .problem(404);
+    client.post("/pools/files/backends/x/drain").problem(404);
+    client.post("/generations/77/rollback").problem(404);
+    client.post("/transitions/x/force").problem(404);
+}
+
+#[test]
+fn the_files_objects_are_the_files() {
+    let world = World::new();
+    let client = world.client();
+    let told = client.put("/pools/files", &web()).faults(422);
+    assert_eq!(
+        told,
+        ["/pools/files: its definition belongs to the configuration file"]
+    );
+    assert_eq!(client.delete("/services/file").faults(422).len(), 1);
+    client
+        .put("/pools/files/backends/f1/weight", &json!({ "weight": 1 }))
+        .faults(422);
+    // What operators do lies over the definition.
+    assert_eq!(
+        client.post("/pools/files/backends/f1/drain").ok(200)["changed"],
+        true
+    );
+}
+
+#[test]
+fn every_fault_is_told_with_its_place() {
+    let world = World::new();
+    let client = world.client();
+    let wrong = json!({
+        "services": {
+            "a": { "address": "203.0.113.300", "protocol": "icmp", "ports": [70000], "pool": "nobody" },
+            "b": { "adress": "203.0.113.11", "protocol": "tcp", "ports": [80], "pool": 7 },
+            "c": [],
+        },
+        "pools": {
+            "p": {
+                "encap": "gre", "idle_ms": "5s", "panic_percent": 300, "slots": 3,
+                "backends": { "x": { "address": "10.0.0", "weight": -1 }, "y": {} },
+            },
+        },
+        "nodes": {},
+    });
+    let told = client.put("/state", &wrong).faults(422);
+    let places: Vec<_> = told
+        .iter()
+        .map(|fault| fault.split(": ").next().unwrap())
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "/nodes",
+            "/services/a/address",
+            "/services/a/ports",
+            "/services/a/protocol",
+            "/services/b/adress",
+            "/services/b/pool",
+            "/services/b/address",
+            "/services/c",
+            "/pools/p/encap",
+            "/pools/p/idle_ms",
+            "/pools/p/panic_percent",
+            "/pools/p/slots",
+            "/pools/p/backends/x/address",
+            "/pools/p/backends/x/weight",
+            "/pools/p/backends/y/address",
+        ]
+    );
+    // The form is right, and what it says breaks rules.
+    let wrong = json!({
+        "services": { "a": { "address": "192.0.2.1", "protocol": "tcp", "ports": [80], "pool": "nobody" } },
+        "pools": { "p": { "panic_percent": 101, "backends": { "x": { "address": "0.0.0.0", "weight": 70000 } } } },
+    });
+    let told = client.put("/state", &wrong).faults(422);
+    for place in [
+        "/services/a/address",
+        "/services/a/pool",
+        "/pools/p/panic_percent",
+        "/pools/p/backends/x/address",
+        "/pools/p/backends/x/weight",
+    ] {
+        assert!(
+            told.iter().any(|fault| fault.starts_with(place)),
+            "{place}: {told:?}"
+        );
+    }
+    assert_eq!(generation(&client), 1);
+}
+
+#[test]
+fn what_is_no_request_is_refused() {
+    let world = World::new();
+    let client = world.client();
+    let json = client.header("content-type", "application/json");
+    let put = |body: &[u8]| json.send("PUT", "/pools/web", Some(body));
+    for body in [&b"{"[..], b"", b"\xff", &[b'['; 1_000]] {
+        put(body).problem(400);
+    }
+    client.send("PUT", "/pools/web", Some(b"{}")).problem(415);
+    client
+        .header("content-type", "text/plain")
+        .send("PUT", "/pools/web", Some(b"{}"))
+        .problem(415);
+    put(&vec![b' '; (16 << 20) + 1]).problem(413);
+    for path in [
+        "/state?x=1",
+        "/services/file?dry_run",
+        "/livez?x",
+        "/generations?limit=0",
+        "/generations?limit=a",
+        "/generations?before=1&before=2",
+        "/generations/x",
+        "/generations/1?wait=done",
+        "/flows?limit=0",
+        "/explain",
+        "/explain?protocol=tcp&client=1.2.3.4:5&vip=[::1]:80",
+        "/pools/%ff",
+    ] {
+        client.get(path).problem(400);
+    }
+    client
+        .post("/pools/files/backends/f1/drain?dry_run=maybe")
+        .problem(400);
+    client
+        .post("/pools/files/backends/f1/drain?dryrun")
+        .problem(400);
+    client
+        .header("if-match", "g1")
+        .post("/pools/files/backends/f1/drain")
+        .problem(400);
+    client
+        .header("last-event-id", "x")
+        .get("/events")
+        .problem(400);
+    let refused = client.post("/pools");
+    refused.problem(405);
+    assert_eq!(refused.headers["allow"], "GET,HEAD");
+    assert_eq!(
+        client.send("PATCH", "/pools/web", None).headers["allow"],
+        "GET,HEAD,PUT,DELETE"
+    );
+    assert_eq!(generation(&client), 1);
+}
+
+#[test]
+fn tags_say_whether_something_changed() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    for path in [
+        "/state",
+        "/pools/web",
+        "/services/http",
+        "/pools/web/backends/a",
+    ] {
+        let tag = client.get(path).etag();
+        let known = client.header("if-none-match", &format!("\"other\", {tag}"));
+        let same = known.get(path);
+        assert_eq!(
+            (same.status, same.body.as_str(), same.etag()),
+            (304, "", tag.clone()),
+            "{path}"
+        );
+        client.post("/pools/web/backends/a/drain").ok(200);
+        client.put("/services/http", &json!({ "address": "203.0.113.11", "protocol": "tcp", "ports": [80], "pool": "web" })).ok(200);
+        assert_eq!(known.get(path).status, 200, "{path}");
+        client.post("/pools/web/backends/a/undrain").ok(200);
+        served(&client);
+    }
+}
+
+#[test]
+fn conditions_of_a_write_are_kept() {
+    let world = World::new();
+    let client = world.client();
+    let new = client.header("if-none-match", "*");
+    new.put("/pools/web", &web()).ok(200);
+    new.put("/pools/web", &web()).problem(412);
+    let tag = client.get("/pools/web").etag();
+    let seen = client.header("if-match", &tag);
+    let other = json!({ "backends": { "a": { "address": "10.0.0.9" } } });
+    seen.put("/pools/web", &other).ok(200);
+    seen.put("/pools/web", &web()).problem(412);
+    client
+        .header("if-match", "*")
+        .put("/pools/blue", &web())
+        .problem(412);
+    let whole = client.get("/state").etag();
+    client.post("/pools/web/backends/a/drain").ok(200);
+    client
+        .header("if-match", &whole)
+        .put("/state", &json!({}))
+        .problem(412);
+    assert_eq!(
+        client.get("/pools/web").ok(200)["backends"]["a"]["address"],
+        "10.0.0.9"
+    );
+}
+
+#[test]
+fn a_dry_run_tells_what_would_move_and_changes_nothing() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    let before = client.get("/state");
+    let looked = client
+        .put(
+            "/pools/web/backends/c?dry_run",
+            &json!({ "address": "10.0.0.3" }),
+        )
+        .ok(200);
+    assert_eq!(looked["difference"][0]["path"], "/pools/web/backends/c");
+    let moved = &looked["moves"][0];
+    assert_eq!(
+        (&moved["view"], &moved["slots"]),
+        (&json!("pool web"), &json!(251))
+    );
+    let share = moved["share_of_traffic"].as_f64().unwrap();
+    assert!(
+        (0.30..0.40).contains(&share),
+        "a third goes to the third backend: {share}"
+    );
+    assert_eq!(moved["slots_moved"].as_f64().unwrap() / 251.0, share);
+
+    client.put("/pools/blue?dry_run=true", &web()).ok(200);
+    client.put("/state?dry_run", &json!({})).ok(200);
+    client.delete("/services/http?dry_run").ok(200);
+    client.post("/pools/web/backends/a/drain?dry_run").ok(200);
+    client.delete("/pools/web/backends/a?now&dry_run").ok(200);
+    client.post("/generations/1/rollback?dry_run").ok(200);
+    client
+        .put("/services/http?dry_run", &json!({ "pool": "nobody" }))
+        .problem(422);
+    let after = client.get("/state");
+    assert_eq!(
+        (after.body, &after.headers["etag"]),
+        (before.body, &before.headers["etag"])
+    );
+}
+
+#[test]
+fn pointing_a_service_at_another_pool_moves_the_service() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    client
+        .put(
+            "/pools/blue",
+            &json!({ "backends": { "x": { "address": "10.0.0.9" } } }),
+        )
+        .ok(200);
+    let mut blue = http();
+    blue["pool"] = json!("blue");
+    let looked = client.put("/services/http?dry_run", &blue).ok(200);
+    assert_eq!(
+        looked["moves"],
+        json!([
+            { "view": "service http", "slots_moved": 251, "slots": 251, "share_of_traffic": 1.0 }
+        ])
+    );
+}
+
+#[test]
+fn asking_changes_nothing() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    let before = client.get("/state");
+    for path in [
+        "/state",
+        "/services",
+        "/services/http",
+        "/pools",
+        "/pools/web",
+        "/pools/web/backends",
+        "/pools/web/backends/a",
+        "/generations",
+        "/generations/1",
+        "/node",
+        "/ports",
+        "/workers",
+        "/drops",
+        "/stats",
+        "/transitions",
+        "/flows",
+        "/livez",
+        "/readyz",
+        "/openapi.json",
+        "/explain?protocol=tcp&client=192.0.2.7:5&vip=203.0.113.10:80",
+    ] {
+        assert_eq!(client.get(path).status, 200, "{path}");
+        assert_eq!(client.send("HEAD", path, None).status, 200, "{path}");
+    }
+    let after = client.get("/state");
+    assert_eq!(after.body, before.body);
+}
+
+#[test]
+fn a_change_that_waits_is_confirmed_or_rolled_back() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    let settled = generation(&client);
+    let receipt = client
+        .put("/pools/blue?confirm_within_ms=3600000", &web())
+        .ok(200);
+    assert_eq!(receipt["pending"]["back_to"], settled);
+    assert_eq!(client.get("/state").ok(200)["pending"], receipt["pending"]);
+    assert_eq!(client.get("/node").ok(200)["pending"], receipt["pending"]);
+    client.put("/pools/green", &web()).problem(409);
+    client
+        .post("/pools/web/backends/a/drain?confirm_within_ms=1")
+        .problem(400);
+    let waiting = client.get("/state").etag();
+    assert_eq!(client.post("/confirm").ok(200)["pending"], json!(null));
+    assert_ne!(client.get("/state").etag(), waiting);
+    client.post("/confirm").problem(409);
+
+    client
+        .delete("/pools/blue?confirm_within_ms=3600000")
+        .ok(200);
+    client.get("/pools/blue").problem(404);
+    let rolled = client
+        .post(&format!("/generations/{settled}/rollback"))
+        .ok(200);
+    assert_eq!(rolled["pending"], json!(null));
+    client.get("/pools/blue").problem(404);
+    client.get("/pools/web").ok(200);
+}

@@ -1,0 +1,258 @@
+//! A node without packets: a controller over a store in memory, and a publisher whose workers take everything at once
+//! unless they are told to hold.
+
+use std::sync::Arc;
+
+use tentetsu::config::{self, Config, Millis as Span, parse};
+use tentetsu::control::api::Observer;
+use tentetsu::control::api::events::Events;
+use tentetsu::control::api::node::{Node, Stretch};
+use tentetsu::control::api::schema::{
+    Breaks, Check, DropCount, Entries, ExplainQuery, Explanation, FlowQuery, Forced, NodeStatus,
+    Pending, PortStatus, Readiness, Stats, Transition, WorkerStatus,
+};
+use tentetsu::control::command::Command;
+use tentetsu::control::controller::{Controller, Publish, Stage};
+use tentetsu::control::ledger::{Ledger, Receipt, Refusal, Request};
+use tentetsu::control::state::{Definitions, Site};
+use tentetsu::control::store::{MemoryStore, WallTime};
+use tentetsu::control::views::Lookup;
+use tentetsu::control::{Plan, compile_snapshot, compile_tables, synthetic_reach};
+use tentetsu::explain::explain;
+use tentetsu::flow::{EntryTable, Flows, Limits, Millis, SynFilter};
+use tentetsu::table::{Generation, HashKey, Round, Snapshot, Tables};
+
+/// The file of the node: its own address, and what belongs to the file.
+pub const FILE: &str = r#"
+[maglev]
+slots = 251
+[[port]]
+name = "lan"
+device = "net_null0"
+addresses = ["192.0.2.1/24"]
+[[pool]]
+name = "files"
+backends = [{ name = "f1", address = "10.1.0.1" }, { name = "f2", address = "10.1.0.2" }]
+[[service]]
+name = "file"
+address = "203.0.113.1"
+protocol = "tcp"
+ports = [80]
+pool = "files"
+"#;
+
+/// Plays the workers.
+pub struct StubPublisher {
+    config: Config,
+    tables: Arc<Tables>,
+    pub snapshot: Snapshot,
+    round: Round,
+    taken: Round,
+    /// Workers take nothing while this is set.
+    pub hold: bool,
+}
+
+impl StubPublisher {
+    fn new(config: Config) -> Self {
+        let tables = Arc::new(compile_tables(&Plan::default(), HashKey::new([7; 16])));
+        let snapshot = compile_snapshot(Generation(0), &Plan::default(), &[], &tables, |_| {
+            unreachable!("an empty plan has no backends")
+        });
+        Self {
+            config,
+            tables,
+            snapshot,
+            round: Round(0),
+            taken: Round(0),
+            hold: false,
+        }
+    }
+}
+
+impl Publish for StubPublisher {
+    fn publish(&mut self, generation: Generation, plan: Plan) {
+        self.tables = Arc::new(compile_tables(&plan, HashKey::new([7; 16])));
+        let (ports, config) = (&self.config.ports, &self.config);
+        let reach = |address| synthetic_reach(config, address);
+        self.snapshot = compile_snapshot(generation, &plan, ports, &self.tables, reach);
+        self.round = self.round.next();
+    }
+
+    fn round(&self) -> Round {
+        self.round
+    }
+
+    fn taken(&self) -> Round {
+        self.taken
+    }
+
+    fn lookup(&self) -> Lookup<'_> {
+        Lookup {
+            hasher: &self.tables.hasher,
+            index: &self.tables.index,
+        }
+    }
+}
+
+/// See the [module](self).
+pub struct StubNode {
+    pub controller: Controller,
+    pub publisher: StubPublisher,
+    pub flows: Flows,
+    pub now: Millis,
+    observer: Option<Observer>,
+}
+
+impl StubNode {
+    pub fn new(settings: config::Flows) -> Self {
+        let config = parse("lb.toml", FILE).unwrap();
+        let ledger = Ledger::open(Box::new(MemoryStore::default())).unwrap();
+        let now = Millis(1_000);
+        let mut controller = Controller::open(ledger, config.maglev.slots, settings, now).unwrap();
+        let load = Request {
+            command: Command::LoadFile {
+                definitions: Definitions::from(&config),
+                site: Site::from(&config),
+            },
+            preconditions: Vec::new(),
+            author: "file".to_owned(),
+            confirm_within: None,
+        };
+        controller.execute(&load, WallTime::now()).unwrap();
+        Self {
+            controller,
+            publisher: StubPublisher::new(config),
+            flows: Flows {
+                entries: EntryTable::in_memory(Limits::of(1_024)).unwrap(),
+                firsts: SynFilter::default(),
+            },
+            now,
+            observer: None,
+        }
+    }
+
+    pub fn observe(&mut self, events: Arc<Events>) {
+        self.advance();
+        self.observer = Some(Observer::new(events, &self.controller, &self.publisher));
+    }
+
+    /// One step, 50 ms after the last.
+    pub fn advance(&mut self) -> u32 {
+        self.now = self.now.after(50);
+        let wait = self
+            .controller
+            .advance(self.now, &self.flows, &mut self.publisher)
+            .unwrap();
+        if !self.publisher.hold {
+            self.publisher.taken = self.publisher.round;
+        }
+        if let Some(observer) = &mut self.observer {
+            observer.look(&self.controller, &self.publisher);
+        }
+        wait.map_or(20, |wait| wait.min(20))
+    }
+
+    /// Everything that has no flow is settled after this.
+    pub fn pass(&mut self, span: Span) {
+        self.now = self.now.after(span.0);
+    }
+}
+
+impl Node for StubNode {
+    fn ledger(&self) -> &Ledger {
+        self.controller.ledger()
+    }
+
+    fn execute(&mut self, request: &Request) -> Result<Receipt, Refusal> {
+        self.controller.execute(request, WallTime::now())
+    }
+
+    fn stage(&self, generation: Generation) -> Stage {
+        self.controller.stage(generation, &self.publisher)
+    }
+
+    fn status(&self) -> NodeStatus {
+        let ledger = self.ledger();
+        NodeStatus {
+            name: "stub".to_owned(),
+            version: "0".to_owned(),
+            uptime_ms: 0,
+            generation: ledger.generation().0,
+            stage: self.stage(ledger.generation()),
+            ready: self.readiness().ready,
+            slots: 251,
+            hash_key_fingerprint: "0".to_owned(),
+            entries: Entries {
+                unconfirmed: 0,
+                confirmed: 0,
+                learned: 0,
+                limit: 1_024,
+            },
+            pending: ledger.pending().cloned().map(Pending::from),
+        }
+    }
+
+    fn readiness(&self) -> Readiness {
+        Readiness::of(vec![Check {
+            name: "tables".to_owned(),
+            ok: !self.publisher.hold,
+            detail: "as the test has it".to_owned(),
+        }])
+    }
+
+    fn ports(&self) -> Vec<PortStatus> {
+        Vec::new()
+    }
+
+    fn workers(&mut self) -> Vec<WorkerStatus> {
+        Vec::new()
+    }
+
+    fn drops(&self) -> Vec<DropCount> {
+        Vec::new()
+    }
+
+    fn stats(&self) -> Stats {
+        Stats::default()
+    }
+
+    fn transitions(&self) -> Vec<Transition> {
+        Vec::new()
+    }
+
+    fn flows(&self, _: &FlowQuery, _: usize) -> Stretch {
+        Stretch::default()
+    }
+
+    fn listed(&self, _: &str, _: &str) -> u64 {
+        7
+    }
+
+    fn force(&mut self, pool: &str, dry_run: bool) -> Option<Forced> {
+        let now = self.now;
+        let views = self.controller.views().reports(now);
+        let moving: Option<usize> = views
+            .filter(|view| &*view.pool == pool)
+            .map(|view| view.progress.moving)
+            .reduce(|a, b| a + b);
+        let moving = moving? as u64;
+        if !dry_run {
+            self.controller.force(pool, now, &self.publisher);
+        }
+        Some(Forced {
+            pool: pool.to_owned(),
+            flips: moving,
+            breaks: Breaks {
+                unlisted_possible_slots: moving,
+            },
+        })
+    }
+
+    fn explain(&self, query: &ExplainQuery) -> Option<Explanation> {
+        explain(
+            query,
+            &self.publisher.snapshot,
+            Some((&self.flows, self.now)),
+        )
+    }
+}
