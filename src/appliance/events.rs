@@ -21,6 +21,7 @@ use crate::control::api::Observer;
 use crate::control::api::node::Call;
 use crate::control::api::schema::{Event as News, LinkEvent};
 use crate::control::controller::Controller;
+use crate::control::ledger::Refusal;
 use crate::control::nexthop::{NextHops, Watcher};
 use crate::control::store::WallTime;
 use crate::port::dpdk::Link;
@@ -179,12 +180,8 @@ impl<'c> House<'c> {
 
     /// Goes on with what is under way, and says when to do so again at the latest.
     pub fn advance(&mut self, ports: &Ports) -> Instant {
-        let now = self.shared.clock.now();
-        let advanced = self
-            .controller
-            .advance(now, &self.shared.flows, &mut self.publisher);
-        let wait = match advanced {
-            Ok(wait) => wait.map_or(TICK, |wait| Duration::from_millis(wait.into())),
+        let wait = match self.try_advance() {
+            Ok(wait) => wait.map_or(TICK, Duration::from_millis),
             Err(error) => {
                 tracing::error!("changes wait, the running tables stay: {error}");
                 TICK
@@ -193,6 +190,14 @@ impl<'c> House<'c> {
         self.follow_services(ports);
         self.observer.look(&self.controller, &self.publisher);
         Instant::now() + wait
+    }
+
+    fn try_advance(&mut self) -> Result<Option<u64>, Refusal> {
+        let (now, wall) = (self.shared.clock.now(), WallTime::now());
+        let deadline = self.controller.expire(wall)?;
+        let (flows, publisher) = (&self.shared.flows, &mut self.publisher);
+        let wait = self.controller.advance(now, wall, flows, publisher)?;
+        Ok(deadline.into_iter().chain(wait.map(u64::from)).min())
     }
 
     /// Tells the ports and the kernel's follower when services or backends are others than before.

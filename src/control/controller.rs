@@ -3,16 +3,22 @@
 //!
 //! It has no thread: its owner calls [`Controller::advance`] after each event, and again when that says so.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::command::Command;
 use super::ledger::{Ledger, Receipt, Refusal, Request};
 use super::plan::Plan;
-use super::store::{StoreError, WallTime};
-use super::views::{Growth, Lookup, Sweeper, ViewKey, ViewRecord, Views, WALK_PAUSE, Wanted};
+use super::state::Mode;
+use super::store::StoreError;
+use super::store::WallTime;
+use super::views::{
+    Growth, Lookup, Sweeper, Turns, ViewKey, ViewRecord, Views, WALK_PAUSE, Wanted,
+};
 use crate::config;
 use crate::flow::transition::{Progress, Tick};
 use crate::flow::{Flows, Millis};
-use crate::table::{Generation, Round};
+use crate::table::{BackendId, Generation, Round};
 
 /// The shortest time between two steps of the slots, in milliseconds: what falls into it is published together.
 const STEP: u32 = 50;
@@ -44,6 +50,9 @@ pub struct Controller {
     /// When a weight grows next.
     grows_at: Option<Millis>,
     sweeper: Sweeper,
+    turns: Turns,
+    /// Backends that left their pools, or leave them, and that something still names.
+    leaving: BTreeSet<BackendId>,
     settings: config::Flows,
     /// The state has changed since the views were told.
     stale: bool,
@@ -109,6 +118,8 @@ impl Controller {
             growth,
             grows_at: None,
             sweeper: Sweeper::default(),
+            turns: Turns::default(),
+            leaving: BTreeSet::new(),
             settings,
             stale: true,
             told: (Generation(0), Round(0)),
@@ -153,11 +164,7 @@ impl Controller {
             Stage::Stored
         } else if self.views.oldest_armed().is_some() {
             Stage::Armed
-        } else if self
-            .views
-            .progress()
-            .any(|(_, progress)| progress.consulted > 0)
-        {
+        } else if self.views.is_moving() {
             Stage::Steered
         } else {
             Stage::Settled
@@ -185,6 +192,23 @@ impl Controller {
         }
     }
 
+    /// Rolls back a change that nobody confirmed in time, and says in how many milliseconds the deadline of the one that
+    /// waits is.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it can't be stored: try again.
+    pub fn expire(&mut self, now: WallTime) -> Result<Option<u64>, Refusal> {
+        if let Some(receipt) = self.ledger.expire(now)? {
+            tracing::warn!(
+                generation = receipt.generation.0,
+                "a change was not confirmed in time, and is rolled back"
+            );
+            self.stale |= receipt.changed;
+        }
+        let pending = self.ledger.pending();
+        Ok(pending.map(|pending| pending.deadline.0.saturating_sub(now.0)))
+    }
+
     /// Does what can be done now, and says in how many milliseconds there may be more; `None`: only after an event.
     ///
     /// # Errors
@@ -192,27 +216,32 @@ impl Controller {
     pub fn advance(
         &mut self,
         now: Millis,
+        wall: WallTime,
         flows: &Flows,
         publish: &mut impl Publish,
-    ) -> Result<Option<u32>, StoreError> {
+    ) -> Result<Option<u32>, Refusal> {
         flows.firsts.rotate(now);
         self.tell(now, publish);
         let step = self.step(now, publish);
-        self.walk(now, flows, publish)?;
+        self.walk((now, wall), flows, publish)?;
+        if self.views.is_moving() {
+            let tick = self.tick(now, publish);
+            self.turns.take(&mut self.views, &flows.entries, &tick);
+        }
         if self.views.is_dirty() {
             self.publish(publish)?;
         }
+        let stale = self.stale.then_some(0);
         let glance = (publish.taken() < publish.round()).then_some(GLANCE);
-        let walk = self.is_moving().then_some(self.sweeper.pace());
+        let walk = self.is_walking().then_some(self.sweeper.pace());
         let growth = self.growth.next(now);
-        Ok([step, glance, walk, growth].into_iter().flatten().min())
+        let waits = [stale, step, glance, walk, growth];
+        Ok(waits.into_iter().flatten().min())
     }
 
-    /// Whether any slot is consulted.
-    fn is_moving(&self) -> bool {
-        self.views
-            .progress()
-            .any(|(_, progress)| progress.consulted > 0)
+    /// Whether entries may end something: a transition, or a backend's stay.
+    fn is_walking(&self) -> bool {
+        self.views.is_moving() || !self.leaving.is_empty()
     }
 
     /// Tells the views what is wanted, if that has changed: however many commands came meanwhile, tables are built once.
@@ -225,45 +254,87 @@ impl Controller {
             Arc::clone(self.ledger.state()),
             Arc::clone(self.ledger.roster()),
         );
-        self.views
-            .want(&Wanted::of(&state, &roster, &mut self.growth, now), &tick);
+        let wanted = Wanted::of(&state, &roster, &mut self.growth, now);
+        self.views.want(&wanted, &tick);
+        self.leaving = wanted.leaving;
         self.grows_at = self.growth.next(now).map(|wait| now.after(wait));
-        (self.stale, self.told) = (false, (self.ledger.generation(), tick.next));
+        // What changes nothing for the workers is theirs already.
+        let round = if self.views.is_dirty() {
+            tick.next
+        } else {
+            publish.round()
+        };
+        (self.stale, self.told) = (false, (self.ledger.generation(), round));
     }
 
     fn step(&mut self, now: Millis, publish: &impl Publish) -> Option<u32> {
         let passed = now.since(self.stepped);
         if passed < STEP {
-            return self.is_moving().then_some(STEP - passed);
+            return self.views.is_moving().then_some(STEP - passed);
         }
         self.stepped = now;
         let tick = self.tick(now, publish);
         self.views.step(&tick).map(|wait| wait.max(STEP))
     }
 
-    /// Goes on with the walk over the entries, and forgets the backends that nothing names any more.
+    /// Goes on with the walk over the entries, and lets go of the backends that nothing names any more.
     fn walk(
         &mut self,
-        now: Millis,
+        (now, wall): (Millis, WallTime),
         flows: &Flows,
         publish: &impl Publish,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), Refusal> {
         let resting = self.sweeper.is_between() && now.since(self.walked) < WALK_PAUSE;
-        if resting || !(self.is_moving() || self.views.is_retiring()) {
+        if resting || !self.is_walking() {
             return Ok(());
         }
         let tick = self.tick(now, publish);
         let lookup = publish.lookup();
-        let gone = self
+        let ended = self
             .sweeper
             .advance(&mut self.views, &flows.entries, lookup, STRETCH, &tick);
-        if let Some(gone) = gone {
+        if ended {
             self.walked = now;
-            if !gone.is_empty() {
-                self.ledger.forget(&gone)?;
-            }
+            self.turns.walked();
+            self.let_go(wall)?;
         }
         Ok(())
+    }
+
+    /// Finishes the removals of backends that nothing names any more, and forgets those that left.
+    fn let_go(&mut self, wall: WallTime) -> Result<(), Refusal> {
+        let leaving = self.leaving.iter().copied();
+        let gone: Vec<BackendId> = leaving.filter(|id| !self.views.names(*id)).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        for (pool, name) in self.removing(&gone) {
+            tracing::info!(pool, backend = name, "removed: its last flow has ended");
+            let request = Request {
+                command: Command::FinishRemoval { pool, name },
+                preconditions: Vec::new(),
+                author: "the last flow's end".to_owned(),
+                confirm_within: None,
+            };
+            self.execute(&request, wall)?;
+        }
+        self.ledger.forget(&gone)?;
+        self.leaving.retain(|id| !gone.contains(id));
+        Ok(())
+    }
+
+    /// Those of `ids` that are being removed, as pool and name.
+    fn removing(&self, ids: &[BackendId]) -> Vec<(String, String)> {
+        let state = self.ledger.state();
+        let is_removing = |pool: &str, name: &str| {
+            let pool = state.pools.get(pool);
+            pool.is_some_and(|pool| pool.mode(name) == Mode::Removing)
+        };
+        let members = self.ledger.roster().members();
+        members
+            .filter(|(pool, member)| ids.contains(&member.id) && is_removing(pool, &member.name))
+            .map(|(pool, member)| (pool.to_owned(), member.name.clone()))
+            .collect()
     }
 
     /// Records what a restart has to know, then publishes.

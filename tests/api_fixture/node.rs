@@ -141,7 +141,7 @@ impl StubNode {
         self.now = self.now.after(50);
         let wait = self
             .controller
-            .advance(self.now, &self.flows, &mut self.publisher)
+            .advance(self.now, WallTime::now(), &self.flows, &mut self.publisher)
             .unwrap();
         if !self.publisher.hold {
             self.publisher.taken = self.publisher.round;

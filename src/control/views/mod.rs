@@ -8,6 +8,7 @@ mod growth;
 mod record;
 mod report;
 mod sweep;
+mod turns;
 mod view;
 mod wanted;
 
@@ -18,12 +19,13 @@ pub use growth::Growth;
 pub use record::ViewRecord;
 pub use report::{FlowPlace, ViewReport};
 pub use sweep::{Lookup, Sweeper, WALK_PAUSE};
+pub use turns::Turns;
 pub use wanted::{Wanted, WantedBackend, WantedPool};
 
 use super::plan::{Plan, ServicePlan};
 use crate::config;
 use crate::flow::transition::{Progress, Tick};
-use crate::table::Round;
+use crate::table::{BackendId, Round};
 use view::PoolView;
 
 /// Whose slots a view has.
@@ -219,10 +221,16 @@ impl Views {
             .min()
     }
 
-    /// Whether a removed backend waits for the last entry that names it.
+    /// Whether any slot is consulted.
     #[must_use]
-    pub fn is_retiring(&self) -> bool {
-        self.views.values().any(|view| view.slots.is_retiring())
+    pub fn is_moving(&self) -> bool {
+        self.views.values().any(|view| view.slots.consulted() > 0)
+    }
+
+    /// Whether any view names a backend.
+    #[must_use]
+    pub fn names(&self, id: BackendId) -> bool {
+        self.views.values().any(|view| view.names(id))
     }
 
     /// The views there are.

@@ -6,7 +6,7 @@ use super::{ViewKey, Views};
 use crate::flow::transition::{Census, Sweep, Tick};
 use crate::flow::{EntryTable, Fate};
 use crate::packet::FlowKey;
-use crate::table::{BackendId, FlowHasher, Match, Round, ServiceIndex};
+use crate::table::{FlowHasher, Match, Round, ServiceIndex};
 
 /// The pause between two walks, in milliseconds.
 pub const WALK_PAUSE: u32 = 500;
@@ -31,8 +31,8 @@ pub struct Lookup<'a> {
 }
 
 impl Sweeper {
-    /// Walks over the next `buckets` buckets. When that ends the walk, settles what can be settled, and returns the
-    /// backends that nothing names any more.
+    /// Walks over the next `buckets` buckets. When that ends the walk, settles what can be settled, lets go of backends
+    /// that nothing names any more, and returns true.
     pub fn advance(
         &mut self,
         views: &mut Views,
@@ -40,7 +40,7 @@ impl Sweeper {
         lookup: Lookup<'_>,
         buckets: usize,
         tick: &Tick,
-    ) -> Option<Vec<BackendId>> {
+    ) -> bool {
         if self.next == 0 {
             self.censuses = views.censuses(tick.taken);
         }
@@ -58,11 +58,13 @@ impl Sweeper {
             }
         });
         self.next = end;
-        (end == entries.buckets()).then(|| {
+        let ended = end == entries.buckets();
+        if ended {
             self.next = 0;
             self.last = std::mem::take(&mut self.censuses);
-            views.finish(&self.last, tick)
-        })
+            views.finish(&self.last, tick);
+        }
+        ended
     }
 
     /// Whether no walk is under way.
@@ -103,14 +105,12 @@ impl Views {
         Some((view, u32::try_from(slot).ok()?))
     }
 
-    fn finish(&mut self, censuses: &BTreeMap<ViewKey, Census>, tick: &Tick) -> Vec<BackendId> {
-        let mut gone = Vec::new();
+    fn finish(&mut self, censuses: &BTreeMap<ViewKey, Census>, tick: &Tick) {
         for (key, view) in &mut self.views {
             if let Some(census) = censuses.get(key) {
                 view.slots.settle(census, tick);
-                gone.extend(view.release(census, tick));
+                view.release(census, tick);
             }
         }
-        gone
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct PoolView {
     pub slots: Slots,
     /// What each backend is, as long as it is named.
     backends: BTreeMap<BackendId, MemberPlan>,
-    /// The pool's backends.
+    /// The pool's backends, but for those that leave it.
     wanted: BTreeSet<BackendId>,
     /// The claims of the wanted table.
     claims: Vec<ClaimRecord>,
@@ -109,7 +109,8 @@ impl PoolView {
         for backend in &pool.backends {
             self.describe(backend, pool);
         }
-        let now_wanted: BTreeSet<BackendId> = pool.backends.iter().map(|b| b.id).collect();
+        let staying = pool.backends.iter().filter(|backend| !backend.leaves);
+        let now_wanted: BTreeSet<BackendId> = staying.map(|backend| backend.id).collect();
         if !self.wanted.is_subset(&now_wanted) {
             // What leaves the state has to be known from the record.
             self.slots.touch();
@@ -138,6 +139,9 @@ impl PoolView {
     }
 
     fn describe(&mut self, backend: &WantedBackend, pool: &WantedPool) {
+        if backend.leaves && self.slots.local(backend.id).is_none() {
+            return;
+        }
         if self.slots.admit(backend.id).is_none() {
             tracing::error!(
                 pool = pool.name,
@@ -158,14 +162,17 @@ impl PoolView {
         }
     }
 
-    /// Forgets the backends that neither the pool, a slot nor an entry names any more, and returns them.
-    pub fn release(&mut self, census: &Census, tick: &Tick) -> Vec<BackendId> {
+    /// Forgets the backends that neither the pool, a slot nor an entry names any more.
+    pub fn release(&mut self, census: &Census, tick: &Tick) {
         let wanted = &self.wanted;
-        let gone = self.slots.release(census, tick, |id| wanted.contains(&id));
-        for id in &gone {
-            self.backends.remove(id);
+        for id in self.slots.release(census, tick, |id| wanted.contains(&id)) {
+            self.backends.remove(&id);
         }
-        gone
+    }
+
+    /// Whether the pool, a slot or an entry names a backend.
+    pub fn names(&self, id: BackendId) -> bool {
+        self.slots.local(id).is_some()
     }
 
     /// Names of the backends, by local number.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::Growth;
 use crate::config::{self, Encap};
 use crate::control::state::{Mode, Pool, ServiceSpec, State};
-use crate::control::store::{Departure, Roster};
+use crate::control::store::{Departure, Member, Roster};
 use crate::flow::Millis;
 use crate::table::{BackendId, FlowTimes};
 
@@ -19,6 +19,8 @@ pub struct Wanted {
     pub pools: Vec<WantedPool>,
     /// Backends whose connections are given up, whether a pool still has them or not.
     pub dead: BTreeSet<BackendId>,
+    /// Backends that left their pools, or leave them, as soon as nothing names them any more.
+    pub leaving: BTreeSet<BackendId>,
 }
 
 /// A pool.
@@ -49,6 +51,8 @@ pub struct WantedBackend {
     pub weight: u32,
     /// Takes new flows. One that drains or is dead does not.
     pub takes_new: bool,
+    /// Goes as soon as nothing names it any more.
+    pub leaves: bool,
 }
 
 impl Wanted {
@@ -71,6 +75,7 @@ impl Wanted {
     pub fn of(state: &State, roster: &Roster, growth: &mut Growth, now: Millis) -> Self {
         let mut wanted = Self {
             dead: cut(roster).collect(),
+            leaving: departed(roster).map(|member| member.id).collect(),
             ..Self::default()
         };
         let mut places = BTreeMap::new();
@@ -101,13 +106,16 @@ impl Wanted {
             let Some(id) = roster.id(name, backend, spec.address) else {
                 continue;
             };
-            let takes_new = pool.mode(backend) == Mode::Up;
+            let mode = pool.mode(backend);
+            let takes_new = mode == Mode::Up;
             let mut weight = spec.weight;
             if takes_new {
                 weight = growth.weight(id, spec.weight, pool.spec.slow_start_ms.0, now);
             }
-            if pool.mode(backend) == Mode::Maintenance {
-                self.dead.insert(id);
+            match mode {
+                Mode::Maintenance => _ = self.dead.insert(id),
+                Mode::Removing => _ = self.leaving.insert(id),
+                Mode::Up | Mode::Drain => {}
             }
             backends.push(WantedBackend {
                 id,
@@ -115,6 +123,7 @@ impl Wanted {
                 address: spec.address,
                 weight,
                 takes_new,
+                leaves: mode == Mode::Removing,
             });
         }
         WantedPool {
@@ -132,11 +141,16 @@ impl Wanted {
     }
 }
 
-/// The backends that left, and whose flows were to be cut.
+/// The backends that left their pools.
+fn departed(roster: &Roster) -> impl Iterator<Item = &Member> {
+    let members = roster.members().map(|(_, member)| member);
+    members.filter(|member| member.departure.is_some())
+}
+
+/// Those whose flows were to be cut.
 fn cut(roster: &Roster) -> impl Iterator<Item = BackendId> {
-    let left = roster.members();
-    left.filter(|(_, member)| member.departure == Some(Departure::Cut))
-        .map(|(_, member)| member.id)
+    let cut = departed(roster).filter(|member| member.departure == Some(Departure::Cut));
+    cut.map(|member| member.id)
 }
 
 fn times(state: &State, name: &str, pool: &Pool) -> FlowTimes {

@@ -212,12 +212,6 @@ impl Slots {
         self.unrecorded = false;
     }
 
-    /// Whether a backend waits for the last entry that names it.
-    #[must_use]
-    pub fn is_retiring(&self) -> bool {
-        !self.retired.is_empty()
-    }
-
     /// How long flows may be silent from now on.
     pub fn set_times(&mut self, times: FlowTimes) {
         self.dirty |= self.times != times;

@@ -109,16 +109,16 @@ impl Slots {
         (self.times.idle + 1).saturating_sub(clean)
     }
 
-    /// There is no room for all flows of the slots that learn: every second one waits, and gives its entries back.
-    /// Those that are cleanest go on.
-    pub fn relieve(&mut self, tick: &Tick) {
-        let mut learning: Vec<usize> = (0..self.slots.len())
-            .filter(|slot| matches!(self.slots[*slot].phase, Phase::Armed | Phase::Steered))
-            .collect();
-        learning.sort_by_key(|slot| self.until_clean(*slot, tick.now));
-        for slot in learning.split_off(learning.len().div_ceil(2)) {
-            self.enter(slot, Phase::Waiting, tick.next, tick.now);
-        }
+    /// The slots that learn, each with how many milliseconds it needs yet if nothing leaves unlisted.
+    pub fn learning(&self, now: Millis) -> impl Iterator<Item = (u32, u32)> {
+        let slots = (0..).zip(&self.slots);
+        let learning = slots.filter(|(_, of)| matches!(of.phase, Phase::Armed | Phase::Steered));
+        learning.map(move |(slot, _)| (slot, self.until_clean(slot as usize, now)))
+    }
+
+    /// There is no room for the flows of this slot: it waits, and gives its entries back.
+    pub fn suspend(&mut self, slot: u32, tick: &Tick) {
+        self.enter(slot as usize, Phase::Waiting, tick.next, tick.now);
     }
 
     /// There is room again: at most `count` of the slots that wait begin anew. Returns how many did.
