@@ -248,7 +248,7 @@ fn what_is_no_request_is_refused() {
         .header("content-type", "text/plain")
         .send("PUT", "/pools/web", Some(b"{}"))
         .problem(415);
-    put(&vec![b' '; (16 << 20) + 1]).problem(413);
+    put(&vec![b' '; tentetsu::control::api::MAX_BYTES + 1]).problem(413);
     for path in [
         "/state?x=1",
         "/services/file?dry_run",

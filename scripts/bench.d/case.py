@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Bench cases. Without arguments, lists them; NAME FOLDER writes one's capture and configuration; --memory NAME prints
-the packet buffers and the MiB that testpmd needs for it."""
+the packet buffers and the MiB that testpmd needs for it, --options NAME what `tentetsu bench` is told beside."""
 
 import struct
 import sys
@@ -17,6 +17,15 @@ CASES = {
     "tcp6-ipip6-4k": (1, 6, "tcp", 6, 16, 4096, 78),
     "tcp4-l2dsr-4k": (1, 4, "tcp", "l2dsr", 16, 4096, 60),
     "udp4-ipip-4k": (1, 4, "udp", 4, 16, 4096, 60),
+    "tcp4-ipip-4k-400-changes": (1, 4, "tcp", 4, 16, 4096, 60),
+    "tcp4-ipip-1m": (1, 4, "tcp", 4, 20, 1_000_000, 60),
+    "tcp4-ipip-1m-tenth-consulted": (1, 4, "tcp", 4, 20, 1_000_000, 60),
+}
+# What `tentetsu bench` is told beside: 400 changes in the two seconds of a measurement; two of twenty backends drained,
+# so that a tenth of the slots is on the move, with a hundred thousand of the flows.
+OPTIONS = {
+    "tcp4-ipip-4k-400-changes": "--changes 200",
+    "tcp4-ipip-1m-tenth-consulted": "--drained 2",
 }
 NUMBER = {"tcp": 6, "udp": 17}
 
@@ -85,11 +94,15 @@ def main():
     if len(sys.argv) == 1:
         print("\n".join(CASES))
         return
-    if sys.argv[-2 if len(sys.argv) == 3 and sys.argv[1] != "--memory" else -1] not in CASES:
+    asks = sys.argv[1] in ("--memory", "--options")
+    if sys.argv[1 + asks] not in CASES:
         sys.exit(f"no such case; there are: {', '.join(CASES)}")
     if sys.argv[1] == "--memory":
         flows = CASES[sys.argv[2]][5]
         print(flows + 16384, memory(flows) + 128)
+        return
+    if sys.argv[1] == "--options":
+        print(OPTIONS.get(sys.argv[2], ""))
         return
     name, folder = sys.argv[1:]
     vips, family, protocol, outer, backends, flows, length = CASES[name]

@@ -1,8 +1,9 @@
 //! `bench`: one worker over a capture that a `net_pcap` device replays from memory for ever, and that drops what is
 //! sent: the fairest measure of the packet path, since any DPDK program can be run on the very same device.
 
+mod steering;
+
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,12 +11,13 @@ use super::Error;
 use super::ports::Ports;
 use super::worker::Spawn;
 use crate::config::{Config, Device, Exception, Idle};
-use crate::control::synthetic_snapshot;
 use crate::flow::{EntryTable, Limits};
 use crate::graph::Ingress;
 use crate::port::dpdk::Eal;
-use crate::table::{HashKey, channel};
-use crate::worker::{PortTotals, Publication, Shared, StageTotals, WorkerCounters};
+use crate::worker::{PortTotals, Shared, StageTotals, WorkerCounters};
+
+use steering::Steering;
+pub use steering::{Load, Moving};
 
 /// Before the clock starts: caches and branch predictors settle, and the CPU's frequency with them.
 const WARM_UP: Duration = Duration::from_millis(500);
@@ -33,14 +35,21 @@ pub struct Measured {
     pub totals: PortTotals,
     /// How the stages worked.
     pub stages: Vec<StageTotals>,
+    /// What was under way at the end.
+    pub moving: Moving,
 }
 
-/// Measures `config`'s services on `capture` for `duration`. The configuration's ports are replaced by the one that
-/// replays; next hops are made up.
+/// Measures `config`'s services on `capture` for `duration` under `load`. The configuration's ports are replaced by the
+/// one that replays; next hops are made up.
 ///
 /// # Errors
 /// [`Error`] as of the appliance's start.
-pub fn bench(mut config: Config, capture: &Path, duration: Duration) -> Result<Measured, Error> {
+pub fn bench(
+    mut config: Config,
+    capture: &Path,
+    duration: Duration,
+    load: Load,
+) -> Result<Measured, Error> {
     let spec = format!("net_pcap0,rx_pcap={},infinite_rx=1", capture.display());
     config.ports.truncate(1);
     for port in &mut config.ports {
@@ -55,12 +64,10 @@ pub fn bench(mut config: Config, capture: &Path, duration: Duration) -> Result<M
     let eal = Eal::start(&config.dpdk, &config.ports)?;
     let mut ports = Ports::open(&eal, &config)?;
 
-    let key = HashKey::new(config.maglev.hash_key.unwrap_or_default());
-    let snapshot = Arc::new(synthetic_snapshot(&config, key));
-    let (_publisher, subscriber) = channel(Arc::new(Publication::new(snapshot)));
+    let shared = Shared::new(EntryTable::in_memory(Limits::of(config.flows.entries))?);
+    let (mut steering, subscriber) = Steering::new(&config, load, &shared)?;
 
     let counters = WorkerCounters::new(1);
-    let shared = Shared::new(EntryTable::in_memory(Limits::of(1_024))?);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let spawn = Spawn {
@@ -77,7 +84,7 @@ pub fn bench(mut config: Config, capture: &Path, duration: Duration) -> Result<M
             .iter_mut()
             .for_each(|lane| lane.ingress = Ingress { mac: None });
         let started = spawn.worker(core, lanes, subscriber, &counters);
-        let measured = started.map(|_| measure(&counters, duration));
+        let measured = started.and_then(|_| measure(&counters, &mut steering, duration));
         stop.store(true, Ordering::Relaxed);
         measured
     })
@@ -87,11 +94,16 @@ pub fn bench(mut config: Config, capture: &Path, duration: Duration) -> Result<M
         clocks,
         totals: PortTotals::sum(counters.ports.iter()),
         stages: StageTotals::sum(std::slice::from_ref(&counters)),
+        moving: steering.moving(),
     })
 }
 
 /// Lets the worker run, and reads its counter twice.
-fn measure(counters: &WorkerCounters, duration: Duration) -> (u64, Duration, u64) {
+fn measure(
+    counters: &WorkerCounters,
+    steering: &mut Steering<'_>,
+    duration: Duration,
+) -> Result<(u64, Duration, u64), Error> {
     let received = || {
         counters
             .ports
@@ -100,8 +112,8 @@ fn measure(counters: &WorkerCounters, duration: Duration) -> (u64, Duration, u64
             .sum::<u64>()
     };
     let clock = quanta::Clock::new();
-    std::thread::sleep(WARM_UP);
+    steering.warm_up(WARM_UP)?;
     let (packets, start, clocks) = (received(), Instant::now(), clock.raw());
-    std::thread::sleep(duration);
-    (received() - packets, start.elapsed(), clock.raw() - clocks)
+    steering.run(duration)?;
+    Ok((received() - packets, start.elapsed(), clock.raw() - clocks))
 }

@@ -20,12 +20,12 @@ use super::{Error, report};
 use crate::control::api::Observer;
 use crate::control::api::node::Call;
 use crate::control::api::schema::{Event as News, LinkEvent};
-use crate::control::controller::Controller;
+use crate::control::controller::{Controller, Publish as _};
 use crate::control::ledger::Refusal;
 use crate::control::nexthop::{NextHops, Watcher};
 use crate::control::store::WallTime;
 use crate::port::dpdk::Link;
-use crate::table::Generation;
+use crate::table::{Generation, Round};
 use crate::worker::{LatencySamples, Shared, WorkerCounters};
 
 /// How often links and workers are looked at, and samples collected.
@@ -102,6 +102,8 @@ pub struct House<'c> {
     links: Vec<LinkWatch>,
     /// The service addresses that the ports were told.
     vips: Vec<IpNet>,
+    /// The publication whose services they are.
+    followed: Round,
     /// What the API needs beside.
     pub facts: Facts,
     observer: Observer,
@@ -130,6 +132,7 @@ impl<'c> House<'c> {
             latencies: Vec::new(),
             links,
             vips: Vec::new(),
+            followed: Round::default(),
             facts,
             observer,
         }
@@ -202,6 +205,10 @@ impl<'c> House<'c> {
 
     /// Tells the ports and the kernel's follower when services or backends are others than before.
     fn follow_services(&mut self, ports: &Ports) {
+        let round = self.publisher.round();
+        if std::mem::replace(&mut self.followed, round) == round {
+            return;
+        }
         let vips = self.publisher.vips();
         if vips != self.vips {
             report::warn_of_host(self.publisher.ports(), &vips);

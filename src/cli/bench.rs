@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::{Exit, Failure};
-use crate::appliance::bench::{Measured, bench};
+use crate::appliance::bench::{Load, Measured, bench};
 use crate::config;
 
 /// Measure the packet path on one core, over a capture replayed from memory
@@ -32,6 +32,12 @@ pub struct BenchArgs {
     /// How long to measure
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
+    /// Drain so many backends of each pool before: their slots are on the move while it measures
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    drained: usize,
+    /// Change a backend's weight so many times a second while it measures
+    #[arg(long, value_name = "RATE", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=10_000))]
+    changes: u32,
     /// How the figures are printed
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -53,6 +59,9 @@ struct Figures {
     clocks_per_packet: f64,
     tsc_ghz: f64,
     forwarded_share: f64,
+    consulted_share: f64,
+    entries: usize,
+    changes: usize,
     stages: Vec<StageFigures>,
 }
 
@@ -75,7 +84,11 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
             message: format!("can't read {}: {error}", args.input.display()),
         });
     }
-    let measured = bench(config, &args.input, Duration::from_secs(args.seconds))
+    let load = Load {
+        drained: args.drained,
+        changes: args.changes,
+    };
+    let measured = bench(config, &args.input, Duration::from_secs(args.seconds), load)
         .map_err(super::run::failure)?;
     let figures = Figures::of(&measured);
     let mut out = io::stdout().lock();
@@ -110,6 +123,9 @@ impl Figures {
             tsc_ghz: measured.clocks as f64 / seconds / 1e9,
             forwarded_share: measured.totals.forwarded as f64
                 / measured.totals.received.max(1) as f64,
+            consulted_share: measured.moving.consulted_share,
+            entries: measured.moving.entries,
+            changes: measured.moving.changes,
             stages: stages.collect(),
         }
     }
@@ -124,6 +140,15 @@ impl Figures {
             self.tsc_ghz,
             self.forwarded_share * 100.0
         )?;
+        if self.entries + self.changes > 0 {
+            writeln!(
+                out,
+                "  {:.1} % of slots consulted, {} flow entries, {} changes",
+                self.consulted_share * 100.0,
+                self.entries,
+                self.changes
+            )?;
+        }
         for stage in &self.stages {
             let (vector, clocks) = (stage.packets_per_call, stage.clocks_per_packet);
             writeln!(

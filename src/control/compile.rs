@@ -67,7 +67,7 @@ pub fn compile_snapshot(
     reach: impl Fn(IpAddr) -> Reach,
 ) -> Snapshot {
     let mut adjacencies = Adjacencies::default();
-    let members = plan.views.iter().flat_map(|view| &view.members);
+    let members = plan.views.iter().flat_map(|view| view.members.iter());
     let rewrites = members
         .map(|member| match reach(member.address) {
             Reach::NoRoute => Rewrite::unreachable(DropReason::NoRoute),

@@ -21,4 +21,4 @@ pub use compile::{compile_snapshot, compile_tables};
 pub use key::{KeyError, resolve_key};
 pub use plan::{MemberPlan, Plan, ServicePlan, ViewPlan};
 pub use reach::{Reach, kernel_reach};
-pub use synthetic::{synthetic_reach, synthetic_snapshot};
+pub use synthetic::{synthetic_next_hops, synthetic_reach, synthetic_snapshot};

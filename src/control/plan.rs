@@ -33,7 +33,7 @@ pub struct ViewPlan {
     /// Name of the pool.
     pub pool: Arc<str>,
     /// Backends by local number; it stays as long as anything names it.
-    pub members: Vec<MemberPlan>,
+    pub members: Arc<[MemberPlan]>,
     /// As of [`crate::table::View::slots`].
     pub slots: Arc<[u16]>,
     /// As of [`crate::table::View::moving`].
@@ -79,7 +79,7 @@ impl Plan {
         });
         let views = config.pools.iter().map(|pool| ViewPlan {
             pool: pool.name.as_str().into(),
-            members: members(pool, &mut numbers),
+            members: members(pool, &mut numbers).into(),
             slots: maglev::build(&claims(pool), config.maglev.slots).into(),
             moving: None,
         });

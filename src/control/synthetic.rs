@@ -4,10 +4,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::config::Config;
+use arrayvec::ArrayVec;
+
+use crate::config::{Backend, Config};
 use crate::table::{Adjacency, Generation, HashKey, Snapshot};
 use crate::wire::{MacAddr, TagStack};
 
+use super::nexthop::{NextHop, NextHops};
 use super::{Plan, Reach, compile_snapshot, compile_tables};
 
 /// The configuration's tables with made-up next hops.
@@ -43,6 +46,29 @@ pub fn synthetic_reach(config: &Config, address: IpAddr) -> Reach {
     Reach::Via {
         adjacency,
         source: Some(source),
+    }
+}
+
+/// The same as of the kernel: every backend on link at the first port.
+#[must_use]
+pub fn synthetic_next_hops(config: &Config) -> NextHops {
+    let mtu = config.ports.first().map_or(0, |port| port.mtu);
+    let hop = |backend: &Backend| {
+        let hop = NextHop::Resolved {
+            port: 0,
+            tags: ArrayVec::new(),
+            source_mac: [2, 0, 0, 0, 0, 0],
+            destination_mac: backend_mac(backend.address).0,
+            gateway: None,
+            prefsrc: None,
+            mtu,
+        };
+        (backend.address, hop)
+    };
+    let backends = config.pools.iter().flat_map(|pool| &pool.backends);
+    NextHops {
+        ports: Vec::new(),
+        by_address: backends.map(hop).collect(),
     }
 }
 

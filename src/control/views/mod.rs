@@ -65,6 +65,12 @@ impl Views {
         }
     }
 
+    /// Slots per view.
+    #[must_use]
+    pub const fn slots(&self) -> u32 {
+        self.slots
+    }
+
     /// Makes `wanted` the target of all.
     pub fn want(&mut self, wanted: &Wanted, tick: &Tick) {
         let services = self.assign(wanted, tick);

@@ -25,6 +25,7 @@ pub(super) struct PoolView {
     /// The claims that the defaults are the table of, while they are one table's.
     base: Option<Vec<ClaimRecord>>,
     flips: u64,
+    members: Arc<[MemberPlan]>,
     words: Arc<[u16]>,
     moving: Option<Arc<Moving>>,
 }
@@ -60,6 +61,7 @@ impl PoolView {
             base: Some(claims.clone()),
             claims,
             flips: 0,
+            members: Arc::new([]),
             words: Arc::new([]),
             moving: None,
         }
@@ -97,6 +99,7 @@ impl PoolView {
             claims: Vec::new(),
             base: None,
             flips: 0,
+            members: Arc::new([]),
             words: Arc::new([]),
             moving: None,
         }
@@ -200,18 +203,15 @@ impl PoolView {
     /// What to publish; made anew only where something changed.
     pub fn plan(&mut self) -> ViewPlan {
         if self.slots.take_dirty() {
+            let members = self.slots.members().iter();
+            self.members = members.map(|member| self.member(*member)).collect();
             self.words = self.slots.words().into();
             self.moving = self.slots.moving().map(Arc::new);
             self.rebase();
         }
         ViewPlan {
             pool: Arc::clone(&self.pool),
-            members: self
-                .slots
-                .members()
-                .iter()
-                .map(|m| self.member(*m))
-                .collect(),
+            members: Arc::clone(&self.members),
             slots: Arc::clone(&self.words),
             moving: self.moving.clone(),
         }
