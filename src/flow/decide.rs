@@ -7,7 +7,7 @@
 //! | first | of a flow that may live | the entry's backend; from elsewhere in the sequence space: D, as the packets after it |
 //! | first | ended, or its backend is dead | as with none |
 //! | other | that it belongs to, or learned | the entry's backend |
-//! | other | its backend is dead | T, whose RST tells the client |
+//! | other | that it belongs to, but its backend is dead | T, whose RST tells the client; learned: as with none |
 //! | other | none, or not its own | D; with none it is learned as a flow of D, a RST never |
 //! | ICMP error | that of its flow | as the flow, and leaves no trace |
 //!
@@ -18,7 +18,7 @@
 //! leave so: what can't be listed then is dropped, for the sender to try again.
 
 use super::guards::{Guard, holds};
-use super::{Entry, Kind, Millis, Segment};
+use super::{Entry, Kind, Millis, Origin, Segment};
 use crate::table::{FlowTimes, Phase};
 
 /// What is known of a flow.
@@ -76,11 +76,11 @@ pub fn decide(
         Kind::First if entry.has_ended(times, now) => Step::Forget,
         Kind::Related if known.dead => Step::Refuse,
         Kind::Related => Step::Accompany,
-        _ if known.dead => Step::Refuse,
-        _ if entry.believes(segment) || !holds(Guard::Plausible) => {
-            Step::Follow(entry.followed(segment, now))
-        }
-        kind => disbelieved(phase, kind),
+        kind if !entry.believes(segment) && holds(Guard::Plausible) => disbelieved(phase, kind),
+        _ if !known.dead => Step::Follow(entry.followed(segment, now)),
+        // A worker that had not heard of the death may have learned it of a flow that was never there.
+        _ if entry.origin == Origin::Learned => Step::Forget,
+        _ => Step::Refuse,
     }
 }
 
