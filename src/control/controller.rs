@@ -223,7 +223,6 @@ impl Controller {
         flows.firsts.rotate(now);
         self.tell(now, publish);
         let step = self.step(now, publish);
-        self.walk((now, wall), flows, publish)?;
         if self.views.is_moving() {
             let tick = self.tick(now, publish);
             self.turns.take(&mut self.views, &flows.entries, &tick);
@@ -231,11 +230,13 @@ impl Controller {
         if self.views.is_dirty() {
             self.publish(publish)?;
         }
-        let stale = self.stale.then_some(0);
+        // Behind the publication: an entry's view is found by the services that were published.
+        self.walk((now, wall), flows, publish)?;
+        let again = (self.stale || self.views.is_dirty()).then_some(0);
         let glance = (publish.taken() < publish.round()).then_some(GLANCE);
         let walk = self.is_walking().then_some(self.sweeper.pace());
         let growth = self.growth.next(now);
-        let waits = [stale, step, glance, walk, growth];
+        let waits = [again, step, glance, walk, growth];
         Ok(waits.into_iter().flatten().min())
     }
 

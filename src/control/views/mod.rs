@@ -169,7 +169,7 @@ impl Views {
             .min()
     }
 
-    /// A service whose own view has settled looks through its pool's again, if that has settled too: they are equal.
+    /// A service whose own view has settled looks through its pool's again, if that has settled too and they are equal.
     fn rejoin(&mut self) {
         for (service, key) in &mut self.services {
             let ViewKey::Service(_) = key else { continue };
@@ -177,12 +177,9 @@ impl Views {
                 continue;
             };
             let of_pool = ViewKey::Pool(own.pool.to_string());
-            let settled = |key| {
-                self.views
-                    .get(key)
-                    .is_some_and(|view: &PoolView| view.slots.consulted() == 0)
-            };
-            if settled(key) && settled(&of_pool) {
+            // They differ as long as the pool's table is doubted (see `Wanted::panics`).
+            let same = |pool: &PoolView| own.slots.stands_as(&pool.slots);
+            if self.views.get(&of_pool).is_some_and(same) {
                 self.views.remove(key);
                 tracing::debug!(
                     service = service.name,

@@ -20,8 +20,8 @@ pub(super) struct PoolView {
     backends: BTreeMap<BackendId, MemberPlan>,
     /// The pool's backends, but for those that leave it.
     wanted: BTreeSet<BackendId>,
-    /// The claims of the wanted table.
-    claims: Vec<ClaimRecord>,
+    /// The claims of the wanted table, once something is wanted.
+    claims: Option<Vec<ClaimRecord>>,
     /// The claims that the defaults are the table of, while they are one table's.
     base: Option<Vec<ClaimRecord>>,
     flips: u64,
@@ -48,17 +48,17 @@ impl PoolView {
         Self::assemble(
             &pool.name,
             Slots::settled(&table, members, pool.times),
-            claims,
+            Some(claims),
         )
     }
 
-    fn assemble(pool: &str, slots: Slots, claims: Vec<ClaimRecord>) -> Self {
+    fn assemble(pool: &str, slots: Slots, claims: Option<Vec<ClaimRecord>>) -> Self {
         Self {
             pool: pool.into(),
             slots,
             backends: BTreeMap::new(),
             wanted: BTreeSet::new(),
-            base: Some(claims.clone()),
+            base: claims.clone(),
             claims,
             flips: 0,
             members: Arc::new([]),
@@ -80,7 +80,7 @@ impl PoolView {
             tick.next,
             tick.now,
         );
-        let mut view = Self::assemble(&record.pool, restored, Vec::new());
+        let mut view = Self::assemble(&record.pool, restored, None);
         view.backends = record.backends();
         view.base = match record.base {
             Base::Table(claims) => Some(claims),
@@ -96,7 +96,7 @@ impl PoolView {
             slots: self.slots.parted(tick.next, tick.now),
             backends: self.backends.clone(),
             wanted: BTreeSet::new(),
-            claims: Vec::new(),
+            claims: None,
             base: None,
             flips: 0,
             members: Arc::new([]),
@@ -132,10 +132,10 @@ impl PoolView {
             .backends
             .iter()
             .filter_map(|b| Some((self.slots.local(b.id)?, b)));
-        let claims = claims(locals);
+        let claims = Some(claims(locals));
         if died || claims != self.claims {
             let slots = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
-            let table = table(&claims, slots);
+            let table = table(claims.as_deref().unwrap_or_default(), slots);
             self.claims = claims;
             self.slots.retarget(&table, tick);
         }
@@ -226,7 +226,7 @@ impl PoolView {
     /// Whether the defaults are one table's.
     fn rebase(&mut self) {
         if self.slots.consulted() == 0 && self.slots.progress().moving == 0 {
-            self.base = Some(self.claims.clone());
+            self.base.clone_from(&self.claims);
         } else if self.slots.flips() != self.flips {
             self.base = None;
         }

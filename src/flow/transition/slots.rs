@@ -162,6 +162,19 @@ impl Slots {
         self.slots.iter().map(|slot| slot.default).collect()
     }
 
+    /// Whether both are settled on the same backends.
+    #[must_use]
+    pub fn stands_as(&self, other: &Self) -> bool {
+        let id = |slots: &Self, slot: &Slot| {
+            let member = slots.members.get(usize::from(slot.default));
+            member.copied().flatten().map(|member| member.id)
+        };
+        let ids = |slots: &'_ Self| -> Vec<_> {
+            slots.slots.iter().map(|slot| id(slots, slot)).collect()
+        };
+        self.consulted == 0 && other.consulted == 0 && ids(self) == ids(other)
+    }
+
     /// The slots that are consulted.
     pub fn consulted_slots(&self) -> impl Iterator<Item = u32> {
         let slots = (0..).zip(&self.slots);
