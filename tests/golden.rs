@@ -20,6 +20,7 @@ use tentetsu::port::pcap::{Reader, Writer};
 const NOT_IN_A_REPLAY: &[DropReason] = &[
     DropReason::OtherHost,
     DropReason::FlowsFull,
+    DropReason::BackendUnknown,
     DropReason::NoRoute,
     DropReason::NeighbourUnresolved,
     DropReason::NoSource,

@@ -124,7 +124,8 @@ impl Flows {
     ///
     /// # Errors
     /// [`DropReason::NoBackend`] when there is none; [`DropReason::FlowsFull`] when the flow has to be listed first
-    /// and there is no room.
+    /// and there is no room; [`DropReason::BackendUnknown`] when it is listed, and this generation does not have its
+    /// backend.
     pub fn choose(
         &self,
         slot: &Consulted<'_>,
@@ -153,6 +154,9 @@ impl Flows {
         now: Millis,
         plan: &Plan,
     ) -> Result<u16, DropReason> {
+        if plan.found.is_some() && plan.known.is_none() {
+            return Err(DropReason::BackendUnknown);
+        }
         let of_entry = plan.known.map_or(NO_BACKEND, |known| known.local);
         match plan.step {
             Step::Follow(entry) => {
@@ -183,7 +187,7 @@ impl Flows {
         };
         match self.list(slot, packet, entry) {
             Some(Inserted::New) => some(slot.target),
-            Some(Inserted::Present(other)) => some(slot.local_or_default(other)),
+            Some(Inserted::Present(other)) => slot.local(other),
             None if !holds(Guard::ListFirst) => some(slot.target),
             None => self.default(slot, packet, now, true),
         }
@@ -199,7 +203,7 @@ impl Flows {
         let listed = entry.and_then(|entry| self.list(slot, packet, entry));
         match listed {
             Some(Inserted::New) => some(slot.default),
-            Some(Inserted::Present(other)) => some(slot.local_or_default(other)),
+            Some(Inserted::Present(other)) => slot.local(other),
             None => self.default(slot, packet, now, packet.segment.kind == Kind::First),
         }
     }
@@ -231,8 +235,9 @@ impl Flows {
 }
 
 impl Consulted<'_> {
-    fn local_or_default(&self, entry: Entry) -> u16 {
-        self.known(entry).map_or(self.default, |known| known.local)
+    fn local(&self, entry: Entry) -> Result<u16, DropReason> {
+        let known = self.known(entry).ok_or(DropReason::BackendUnknown)?;
+        Ok(known.local)
     }
 }
 

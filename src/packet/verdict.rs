@@ -44,6 +44,7 @@ drop_reasons! {
     IcmpMalformed "icmp_malformed" "An ICMP message to a service address that is cut short, quotes no whole header, or comes from no host's address.",
     NoBackend "no_backend" "The pool has no backend with a weight above 0.",
     FlowsFull "flows_full" "The slot's backend is about to change, and there is no room to list the flow: the sender tries again.",
+    BackendUnknown "backend_unknown" "The flow was listed by another worker, whose tables are newer and have its backend: the sender tries again.",
     NoRoute "no_route" "The host has no route to the backend by any of the appliance's ports.",
     NeighbourUnresolved "neighbour_unresolved" "The backend's or gateway's MAC address is being asked for.",
     NoSource "no_source" "The port has no address of the outer header's family to send from.",
