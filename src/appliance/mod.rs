@@ -31,7 +31,7 @@ use crate::control::ledger::{Ledger, Refusal};
 use crate::control::nexthop::{self, NextHops};
 use crate::control::store::{FileStore, StoreError, WallTime};
 use crate::control::{KeyError, resolve_key};
-use crate::flow::{EntryTable, Fate, Limits, OpenError};
+use crate::flow::{EntryTable, Limits, OpenError};
 use crate::packet::FlowKey;
 use crate::port::dpdk::{self, Eal};
 use crate::table::{FlowHasher, HashKey, Subscriber};
@@ -192,8 +192,7 @@ fn shared(config: &Config, key: HashKey) -> Result<Shared, Error> {
     let (entries, recovered) = EntryTable::open(&config.flows.file, limits, fingerprint)?;
     report::recovered(&recovered);
     let shared = Shared::new(entries);
-    let (entries, now) = (&shared.flows.entries, shared.clock.now());
-    entries.sweep(0..entries.buckets(), |_, _| Fate::Touch(now));
+    shared.flows.entries.take_over(shared.clock.now());
     Ok(shared)
 }
 

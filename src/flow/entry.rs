@@ -3,6 +3,10 @@
 use super::Millis;
 use crate::table::BackendId;
 
+/// A listed entry's time is written when it moved by this much, so that the packets of a busy flow don't pull its cache
+/// line from core to core; milliseconds. So the flow's last packet may have come up to this much later than is told.
+pub(super) const SEEN_GRAIN: u32 = 64;
+
 /// A flow's entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {

@@ -5,6 +5,8 @@
 //! it believed: the real flow, if it is another, keeps its default that way. An entry learned from the middle
 //! of a flow only confirms the default, so it believes all, but its end: no RST shortens its life.
 
+use super::entry::SEEN_GRAIN;
+use super::guards::{Guard, holds};
 use super::{Closed, Entry, Kind, Millis, Origin, Place, Segment};
 use crate::table::{BackendId, FlowTimes};
 
@@ -111,7 +113,8 @@ impl Entry {
             Place::Tag { tag, .. } => tag,
             Place::Unknown => return false,
         };
-        self.origin != Origin::Learned && at == self.seq
+        let in_sequence = self.origin != Origin::Learned && at == self.seq;
+        in_sequence || !holds(Guard::ResetInSequence)
     }
 
     fn advance(&mut self, segment: Segment) {
@@ -146,7 +149,7 @@ impl Entry {
     /// Whether the flow was silent for too long.
     #[must_use]
     pub fn has_ended(&self, times: &FlowTimes, now: Millis) -> bool {
-        now.since(self.seen) >= self.patience(times)
+        now.since(self.seen) >= self.patience(times) + SEEN_GRAIN
     }
 }
 

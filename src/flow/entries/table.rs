@@ -26,16 +26,14 @@
 use std::ops::Range;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
+use super::super::entry::SEEN_GRAIN;
+use super::super::guards::{Guard, holds};
 use super::super::word::Word;
 use super::super::{Entry, Millis};
 use super::budget::{Budget, Counts, Limits, Source};
 use super::layout::{Candidates, Control, LANES, Layout, State, backend_of, matching};
 use super::region::{Memory, Region};
 use crate::packet::FlowKey;
-
-/// An entry's time is written when it moved by this much, so that the packets of a busy flow don't pull its cache line
-/// from core to core; milliseconds.
-const FINEST: u32 = 64;
 
 /// The entries of a node: shared by all its threads, and lock-free.
 #[derive(Debug)]
@@ -124,7 +122,7 @@ impl<M: Memory> EntryTable<M> {
         }
         let before = place.control;
         let mut control = before.describing(&entry);
-        if entry.seen.since(before.time()) < FINEST {
+        if entry.seen.since(before.time()) < SEEN_GRAIN {
             control = control.seen(before.time());
         }
         self.budget
@@ -164,6 +162,14 @@ impl<M: Memory> EntryTable<M> {
                     Fate::Touch(now) => self.touch(found.place, now),
                 }
             }
+        }
+    }
+
+    /// Takes over the entries of the process before: their times are of a clock that is gone, so that each flow counts
+    /// as seen now.
+    pub fn take_over(&self, now: Millis) {
+        if holds(Guard::TouchAtRestart) {
+            self.sweep(0..self.buckets(), |_, _| Fate::Touch(now));
         }
     }
 
