@@ -12,7 +12,8 @@
 //! ```
 //!
 //! A phase counts only from when every worker has it: *armed* is a barrier before *steered*, *frozen* one before the
-//! flip, and the flip itself one before entries equal to the new D are dropped. Each is confirmed by the round that
+//! flip, and the flip itself, behind which the slot is frozen still, one before it drains: before new flows of the new D
+//! go unlisted, and entries equal to it are dropped. Each is confirmed by the round that
 //! published it. What the workers are to one node, nodes are to a cluster.
 //!
 //! Overlapping changes need nothing special: D stays the oldest, T is the newest, entries name backends.

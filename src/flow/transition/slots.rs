@@ -251,6 +251,8 @@ impl Slots {
         self.dirty |= target != of.target;
         let phase = match of.phase {
             Phase::Settled | Phase::Draining if target == of.default => return,
+            // It may have flipped, and waits for the workers.
+            Phase::Frozen if target == of.target => return,
             Phase::Settled | Phase::Draining => Phase::Armed,
             // Rolled back: entries of flows at the former target are still followed.
             _ if target == of.default => Phase::Draining,

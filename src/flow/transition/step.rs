@@ -91,10 +91,19 @@ impl Slots {
         None
     }
 
+    /// D becomes T, and the slot stays frozen until every worker knows: a flow that begins at the new D is listed as long
+    /// as another worker may take the old one for its default. Then it drains.
     fn flip_or_thaw(&mut self, slot: usize, tick: &Tick) -> Option<u32> {
-        let phase = if self.until_clean(slot, tick.now) == 0 {
-            self.flip(slot);
+        let of = self.slots[slot];
+        let phase = if of.default == of.target {
             Phase::Draining
+        } else if self.until_clean(slot, tick.now) == 0 {
+            self.flip(slot);
+            if holds(Guard::FlipBarrier) {
+                Phase::Frozen
+            } else {
+                Phase::Draining
+            }
         } else {
             Phase::Steered
         };
