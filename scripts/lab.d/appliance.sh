@@ -13,6 +13,7 @@ start() {
   if [[ -n $config ]]; then cat "$config"; else appliance_config; fi >"$state/lb1/tentetsu.toml"
   [[ $driver != pcap ]] || give_port_to_dpdk
   launch
+  [[ $services != api ]] || give_definitions
   [[ $driver != pcap ]] || within 20 tap_is_set_up || died "no TAP interface appeared in 20 s"
   within 20 served_or_ended || died "no answer through it in 20 s"
   appliance_runs || died "it ended with exit code $(<"$state/lb1/exit")"
@@ -50,8 +51,7 @@ stop() {
 }
 
 appliance_config() {
-  local mode=ipip device="net_${driver}0,iface=eth0" exception=kernel
-  [[ $encap != l2dsr ]] || mode=l2dsr
+  local device="net_${driver}0,iface=eth0" exception=kernel
   [[ $driver != pcap ]] || device+=",phy_mac=1" exception=tap
   cat <<TOML
 [node]
@@ -65,12 +65,13 @@ file_prefix = "$(file_prefix)"
 [flows]
 entries = 65536
 file = "$state/lb1/flows"
+moving_slots = "$moving_slots"
 
 [api]
 socket = "$state/lb1/api.sock"
 
 [maglev]
-hash_key = "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"
+hash_key = "$(hash_key)"
 
 [[port]]
 name = "lan"
@@ -78,10 +79,25 @@ device = "$device"
 mtu = $lan_mtu
 addresses = ["$lb4/24", "$lb6/64"]
 exception = "$exception"
+TOML
+  [[ $services == api ]] || services_config
+}
+
+# The pools' word for it: the family of the outer header is that of the backend's address.
+encap_mode() { [[ $encap == l2dsr ]] && echo l2dsr || echo ipip; }
+
+# The same after a restart: a connection has to find its slot again.
+hash_key() {
+  [[ -s $state/lb1/key ]] || od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$state/lb1/key"
+  cat "$state/lb1/key"
+}
+
+services_config() {
+  cat <<TOML
 
 [[pool]]
 name = "web4"
-encap = "$mode"
+encap = "$(encap_mode)"
 idle = "5s"
 backends = [
 $(backend_lines 4)
@@ -89,7 +105,7 @@ $(backend_lines 4)
 
 [[pool]]
 name = "web6"
-encap = "$mode"
+encap = "$(encap_mode)"
 idle = "5s"
 backends = [
 $(backend_lines 6)
@@ -111,15 +127,44 @@ pool = "web6"
 TOML
 }
 
-# The backends as seen from a VIP of family $1.
-backend_lines() {
+# What the configuration has not got comes by the API, unless an earlier start left it there.
+give_definitions() {
+  within 20 api_answers || died "its API did not answer in 20 s"
+  [[ $(api /services) != "{}" ]] || definitions | api /state --request PUT --json @- >/dev/null || died "its API refused the services"
+}
+
+api() { curl --silent --show-error --fail --unix-socket "$state/lb1/api.sock" "http://localhost$1" "${@:2}"; }
+api_answers() { has_ended || api /services >/dev/null 2>&1; }
+
+# The same pools and services as the API has them.
+definitions() {
+  cat <<JSON
+{
+  "pools": {
+    "web4": { "encap": "$(encap_mode)", "idle_ms": 5000, "backends": { $(backend_members 4) } },
+    "web6": { "encap": "$(encap_mode)", "idle_ms": 5000, "backends": { $(backend_members 6) } }
+  },
+  "services": {
+    "http4": { "address": "$vip4", "protocol": "tcp", "ports": [80], "pool": "web4" },
+    "http6": { "address": "$vip6", "protocol": "tcp", "ports": [80], "pool": "web6" }
+  }
+}
+JSON
+}
+
+# The backends as seen from a VIP of family $1, with their weights: `NAME ADDRESS WEIGHT` each.
+backends_of() {
   local -a list
   IFS=, read -ra list <<<"$weights"
-  local i
-  for ((i = 1; i <= $(backend_count); i++)); do
-    echo "  { name = \"web$i\", address = \"$(backend_address "$1" "$i")\", weight = ${list[i - 1]:-100} },"
+  local i count=${#list[@]}
+  ((count > 0)) || count=$(backend_count)
+  for ((i = 1; i <= count; i++)); do
+    echo "web$i $(backend_address "$1" "$i") ${list[i - 1]:-100}"
   done
 }
+
+backend_lines() { backends_of "$1" | awk '{ printf "  { name = \"%s\", address = \"%s\", weight = %s },\n", $1, $2, $3 }'; }
+backend_members() { backends_of "$1" | awk '{ printf "%s\"%s\": { \"address\": \"%s\", \"weight\": %s }", (NR > 1 ? ", " : ""), $1, $2, $3 }'; }
 
 backend_count() { namespaces | grep -c -- "-web[0-9]*$"; }
 

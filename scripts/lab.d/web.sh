@@ -41,6 +41,7 @@ http {
     add_header X-Backend $1 always;
     location / { return 200 "$1\n"; }
     location /files/ { alias $state/files/; }
+    location /slow/ { alias $state/files/; limit_rate 512k; }
     location /upload/ { alias $2/upload/; dav_methods PUT; }
   }
 }
