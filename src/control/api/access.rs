@@ -123,3 +123,31 @@ fn caller_as(parts: &Parts, least: Role) -> Result<Caller, Problem> {
         Problem::new(StatusCode::FORBIDDEN, detail)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_users_with_a_role_get_in_by_the_socket() {
+        let mut access = Access::default();
+        access.peers.insert(1_000, Role::Operate);
+        let headers = HeaderMap::new();
+        let caller = access.caller(Origin::Peer(1_000), &headers).unwrap();
+        assert_eq!(
+            (caller.name.as_str(), caller.role),
+            ("uid 1000", Role::Operate)
+        );
+        assert_eq!(
+            access
+                .caller(Origin::Peer(1_001), &headers)
+                .unwrap_err()
+                .status,
+            403
+        );
+        assert_eq!(
+            access.caller(Origin::Network, &headers).unwrap_err().status,
+            401
+        );
+    }
+}
