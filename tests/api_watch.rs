@@ -227,7 +227,7 @@ fn a_moving_slots_rule_is_explained() {
     assert_eq!(steered["moving"]["entry"], json!(null));
 
     // A flow that was there before is listed at its own backend.
-    world.node(|node| list_first(node));
+    world.node(list_first);
     let listed = explain();
     assert_eq!(listed["backend"]["name"], "f1");
     assert_eq!(listed["moving"]["entry"]["backend"], "f1");

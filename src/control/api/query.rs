@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::schema::Problem;
 use crate::config::Millis;
@@ -58,7 +59,7 @@ pub(super) struct Nothing {}
 pub(super) struct ChangeQuery {
     /// Changes nothing, and answers what would change.
     #[serde(default, deserialize_with = "flag")]
-    #[param(value_type = bool, required = false)]
+    #[param(schema_with = flag_form, required = false)]
     pub dry_run: bool,
     /// Is rolled back unless `POST /confirm` comes within this time.
     #[param(value_type = u32, required = false, example = 60_000)]
@@ -72,7 +73,7 @@ pub(super) struct ChangeQuery {
 pub(super) struct DryRunQuery {
     /// Changes nothing, and answers what would change.
     #[serde(default, deserialize_with = "flag")]
-    #[param(value_type = bool, required = false)]
+    #[param(schema_with = flag_form, required = false)]
     pub dry_run: bool,
 }
 
@@ -83,14 +84,14 @@ pub(super) struct DryRunQuery {
 pub(super) struct RemoveQuery {
     /// Changes nothing, and answers what would change.
     #[serde(default, deserialize_with = "flag")]
-    #[param(value_type = bool, required = false)]
+    #[param(schema_with = flag_form, required = false)]
     pub dry_run: bool,
     /// Is rolled back unless `POST /confirm` comes within this time.
     #[param(value_type = u32, required = false, example = 60_000)]
     pub confirm_within_ms: Option<Millis>,
     /// It goes at once, and its flows are cut.
     #[serde(default, deserialize_with = "flag")]
-    #[param(value_type = bool, required = false)]
+    #[param(schema_with = flag_form, required = false)]
     pub now: bool,
 }
 
@@ -144,7 +145,7 @@ pub(super) struct WaitQuery {
 pub(super) struct VerboseQuery {
     /// Tells each check.
     #[serde(default, deserialize_with = "flag")]
-    #[param(value_type = bool, required = false)]
+    #[param(schema_with = flag_form, required = false)]
     pub verbose: bool,
 }
 
@@ -158,6 +159,12 @@ fn flag<'de, D: Deserializer<'de>>(input: D) -> Result<bool, D::Error> {
             "{other:?} is neither \"true\" nor \"false\""
         ))),
     }
+}
+
+/// How [`flag`] is written.
+fn flag_form() -> Schema {
+    let words = ObjectBuilder::new().schema_type(Type::String);
+    words.enum_values(Some(["true", "false", ""])).into()
 }
 
 /// `value`, or the default; what is out of `range` is refused.

@@ -21,7 +21,7 @@ pub struct ServiceSpec {
     pub address: IpNet,
     /// Transport protocol.
     pub protocol: Protocol,
-    /// Destination ports, sorted, not overlapping: `[80, "8000-8099"]`, or `"any"` for the single `0..=65535`.
+    /// Destination ports, not overlapping: `[80, "8000-8099"]`, or `"any"`.
     #[serde(with = "ports")]
     #[schema(value_type = PortList, example = json!([80, "8000-8099"]))]
     pub ports: Vec<RangeInclusive<u16>>,
@@ -36,10 +36,10 @@ pub struct PoolSpec {
     /// How packets reach the backends.
     #[serde(default)]
     pub encap: Encap,
-    /// How long a flow may be silent and yet be alive. `None`: by protocol ([`super::State::idle`]).
+    /// How long a flow may be silent and yet be alive. Absent: by the protocols that are served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_ms: Option<Millis>,
-    /// The same after a plausible FIN. `None`: as `idle_ms`.
+    /// The same after a plausible FIN. Absent: as `idle_ms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub half_closed_ms: Option<Millis>,
     /// The same after a plausible RST.
@@ -50,6 +50,7 @@ pub struct PoolSpec {
     pub slow_start_ms: Millis,
     /// Where more than this share of the weight would be taken for dead, in percent, no flow is moved.
     #[serde(default = "config::default_panic_percent")]
+    #[schema(maximum = 100, example = 50)]
     pub panic_percent: u8,
     /// Backends by name.
     #[serde(default)]
@@ -65,6 +66,7 @@ pub struct BackendSpec {
     pub address: IpAddr,
     /// Share of the slots relative to the pool's other weights; 0 takes none.
     #[serde(default = "config::default_weight")]
+    #[schema(maximum = 65_535, example = 100)]
     pub weight: u32,
 }
 
