@@ -13,6 +13,7 @@ mod api_fixture;
 use api_fixture::World;
 use api_fixture::client::Client;
 use serde_json::{Value, json};
+use tentetsu::config::Millis;
 
 fn web() -> Value {
     json!({ "backends": { "a": { "address": "10.0.0.1" }, "b": { "address": "10.0.0.2" } } })
@@ -473,4 +474,39 @@ fn a_change_that_waits_is_confirmed_or_rolled_back() {
     assert_eq!(rolled["pending"], json!(null));
     client.get("/pools/blue").problem(404);
     client.get("/pools/web").ok(200);
+}
+
+#[test]
+fn what_nobody_confirms_is_undone_at_its_deadline() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    let before = client.get("/pools/web");
+    let events = client.events();
+    client
+        .put("/pools/web?confirm_within_ms=1", &json!({}))
+        .ok(200);
+    let undone = events
+        .filter(|(_, name, _)| name == "generation")
+        .find(|(_, _, data)| data["author"] == "the confirmation's deadline");
+    assert!(undone.is_some());
+    let after = client.get("/pools/web");
+    assert_eq!(
+        (after.body, &after.headers["etag"]),
+        (before.body, &before.headers["etag"])
+    );
+    assert_eq!(client.get("/state").ok(200)["pending"], json!(null));
+}
+
+#[test]
+fn a_removed_backend_without_flows_leaves() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    let mut events = client.events();
+    client.delete("/pools/web/backends/a").ok(200);
+    world.node(|node| node.pass(Millis::seconds(7_501)));
+    let gone = json!({ "pool": "web", "backend": "a", "mode": null });
+    assert!(events.any(|(_, name, data)| name == "backend" && data == gone));
+    client.get("/pools/web/backends/a").problem(404);
 }

@@ -277,3 +277,18 @@ fn forcing_tells_what_it_breaks_before_it_does() {
     assert_eq!(client.post("/transitions/files/force").ok(200), before);
     assert_eq!(moving()["flips"], 0);
 }
+
+/// No slot moves and no backend changes by it, so that nothing is published.
+#[test]
+fn a_generation_that_needs_no_publication_is_settled_at_once() {
+    let world = World::new();
+    let client = world.client();
+    let pool = |percent: u8| json!({ "panic_percent": percent, "backends": { "a": { "address": "10.0.0.1" } } });
+    client.put("/pools/web", &pool(50)).ok(200);
+    let generation = client.put("/pools/web", &pool(60)).ok(200)["generation"].clone();
+    client
+        .get(&format!(
+            "/generations/{generation}?wait=settled&timeout_ms=10000"
+        ))
+        .ok(200);
+}

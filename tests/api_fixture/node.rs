@@ -139,6 +139,7 @@ impl StubNode {
     /// One step, 50 ms after the last.
     pub fn advance(&mut self) -> u32 {
         self.now = self.now.after(50);
+        self.controller.expire(WallTime::now()).unwrap();
         let wait = self
             .controller
             .advance(self.now, WallTime::now(), &self.flows, &mut self.publisher)
