@@ -16,12 +16,19 @@ web6() { echo "2001:db8:2::$((100 + $1))"; }
 segment4() { echo "2001:db8:4::$((100 + $1))"; }
 segment6() { echo "2001:db8:6::$((100 + $1))"; }
 
-namespaces() { ip netns list | awk -v p="$prefix-" 'index($1, p) == 1 && substr($1, length(p) + 1) ~ /^(client|router|lb1|web[0-9]+)$/ {print $1}'; }
-is_up() { [[ -e /run/netns/$prefix-lb1 ]]; }
+# Those that this lab made, and that are still there.
+namespaces() {
+  local namespace
+  [[ ! -e $state/namespaces ]] || while read -r namespace; do
+    [[ ! -e /run/netns/$namespace ]] || echo "$namespace"
+  done <"$state/namespaces"
+}
+is_up() { grep -qxF "$prefix-lb1" < <(namespaces); }
 inside() { ip netns exec "$prefix-$1" "${@:2}"; }
 
 # A new node: quiet (no router advertisements), with its addresses usable at once (no duplicate check).
 make_node() {
+  echo "$prefix-$1" >>"$state/namespaces"
   ip netns add "$prefix-$1"
   inside "$1" sysctl -qw \
     net.ipv6.conf.all.accept_ra=0 net.ipv6.conf.default.accept_ra=0 \

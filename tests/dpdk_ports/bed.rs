@@ -31,10 +31,20 @@ impl Drop for Namespace {
     }
 }
 
+/// DPDK's runtime folder for this `file_prefix`; removed when dropped, which is after the last use of DPDK.
+pub struct RuntimeFolder(pub String);
+
+impl Drop for RuntimeFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(format!("/run/dpdk/{}", self.0));
+    }
+}
+
 /// Runs `body` in a process of its own, in a fresh network namespace in which the shell lines of `setup` ran.
 /// `test` is the test's own path in this crate.
 pub fn isolated(test: &str, setup: &str, body: impl FnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
+        let _folder = RuntimeFolder(dpdk().file_prefix);
         return body();
     }
     if !nix::unistd::geteuid().is_root() {

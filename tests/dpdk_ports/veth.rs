@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::bed::{CLIENT, VETH, VETH_APART, dpdk, isolated, port, sh};
+use super::bed::{CLIENT, RuntimeFolder, VETH, VETH_APART, dpdk, isolated, port, sh};
 use nix::sys::signal::{Signal, raise};
 use tentetsu::config::Exception;
 use tentetsu::packet::Buffer;
@@ -179,6 +179,7 @@ fn killed_and_restarted(name: &str, exception: &Exception, program: &str) {
     port.exception = exception.clone();
     let mut config = dpdk();
     config.file_prefix = format!("tt-test-{program}");
+    let _folder = RuntimeFolder(config.file_prefix.clone());
     let eal = Eal::start(&config, std::slice::from_ref(&port)).unwrap();
     let mut device = eal.open(&port).unwrap();
     device
