@@ -42,6 +42,7 @@ class Row:
     async def prepare(self):
         """What the change begins with; what the one before it ended with, if none was left out."""
         await self.appliance.define(self.change.pool, self.change.weights)
+        await self.appliance.steered()
         if self.lab.moves:
             await self.settle()
         await self.crowd.complete()
