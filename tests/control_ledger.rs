@@ -313,7 +313,7 @@ fn a_number_belongs_to_a_backend_until_nothing_names_it() {
     };
     done(&mut ledger, moved);
     assert_eq!(departure(&ledger, first), Some(Some(Departure::Drained)));
-    ledger.forget(&[BackendId(0), BackendId(1)]).unwrap();
+    ledger.forget(&[BackendId(0), BackendId(1)].into()).unwrap();
     assert_eq!(departure(&ledger, first), None);
     assert_eq!(
         departure(&ledger, Some(BackendId(1))),

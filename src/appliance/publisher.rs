@@ -38,7 +38,7 @@ impl Published {
     /// Takes back what the worker has left, for `past` to remember.
     fn reclaim(&mut self, past: &mut Totals) {
         for old in self.publisher.reclaim() {
-            past.add(&old);
+            past.remember(&old);
             self.in_use
                 .retain(|publication| !Arc::ptr_eq(publication, &old));
         }

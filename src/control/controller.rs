@@ -235,7 +235,7 @@ impl Controller {
         let again = (self.stale || self.views.is_dirty()).then_some(0);
         let glance = (publish.taken() < publish.round()).then_some(GLANCE);
         let walk = self.is_walking().then_some(self.sweeper.pace());
-        let growth = self.growth.next(now);
+        let growth = self.grows_at.map(|at| at.since(now));
         let waits = [again, step, glance, walk, growth];
         Ok(waits.into_iter().flatten().min())
     }
@@ -304,8 +304,8 @@ impl Controller {
 
     /// Finishes the removals of backends that nothing names any more, and forgets those that left.
     fn let_go(&mut self, wall: WallTime) -> Result<(), Refusal> {
-        let leaving = self.leaving.iter().copied();
-        let gone: Vec<BackendId> = leaving.filter(|id| !self.views.names(*id)).collect();
+        let named = self.views.named();
+        let gone: BTreeSet<BackendId> = self.leaving.difference(&named).copied().collect();
         if gone.is_empty() {
             return Ok(());
         }
@@ -320,12 +320,12 @@ impl Controller {
             self.execute(&request, wall)?;
         }
         self.ledger.forget(&gone)?;
-        self.leaving.retain(|id| !gone.contains(id));
+        self.leaving.retain(|id| named.contains(id));
         Ok(())
     }
 
     /// Those of `ids` that are being removed, as pool and name.
-    fn removing(&self, ids: &[BackendId]) -> Vec<(String, String)> {
+    fn removing(&self, ids: &BTreeSet<BackendId>) -> Vec<(String, String)> {
         let state = self.ledger.state();
         let is_removing = |pool: &str, name: &str| {
             let pool = state.pools.get(pool);

@@ -9,6 +9,7 @@ mod pending;
 mod prepare;
 mod refusal;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config::Millis;
@@ -192,7 +193,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When the store can't be written.
-    pub fn forget(&mut self, backends: &[BackendId]) -> Result<(), StoreError> {
+    pub fn forget(&mut self, backends: &BTreeSet<BackendId>) -> Result<(), StoreError> {
         let change = self.roster.forget(backends);
         if change.is_empty() {
             return Ok(());

@@ -100,14 +100,25 @@ pub struct Totals {
 impl Totals {
     /// Adds what was counted on one publication.
     pub fn add(&mut self, publication: &Publication) {
+        self.add_if(publication, |_| true);
+    }
+
+    /// Adds the same, without those that counted nothing: of a publication that is out of use there may be many.
+    pub fn remember(&mut self, publication: &Publication) {
+        self.add_if(publication, |traffic| traffic.packets.get() > 0);
+    }
+
+    fn add_if(&mut self, publication: &Publication, counts: impl Fn(&Traffic) -> bool) {
         let tables = &publication.snapshot.tables;
-        for (service, traffic) in tables.services.iter().zip(&publication.traffic.services) {
+        let services = tables.services.iter().zip(&publication.traffic.services);
+        for (service, traffic) in services.filter(|(_, traffic)| counts(traffic)) {
             self.services
                 .entry(service.name.to_string())
                 .or_default()
                 .add(traffic);
         }
-        for (backend, traffic) in tables.backends.iter().zip(&publication.traffic.backends) {
+        let backends = tables.backends.iter().zip(&publication.traffic.backends);
+        for (backend, traffic) in backends.filter(|(_, traffic)| counts(traffic)) {
             let pool = tables
                 .views
                 .get(backend.view as usize)

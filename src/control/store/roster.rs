@@ -3,7 +3,7 @@
 //! A number belongs to a pool, a name and an address. A backend that leaves the state keeps its record until the data
 //! path says that nothing names it any more, so that its flows still find it, after a restart too.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -89,7 +89,7 @@ impl Roster {
 
     /// What changes when nothing names `ids` any more. Those that are in their pools stay.
     #[must_use]
-    pub fn forget(&self, ids: &[BackendId]) -> RosterChange {
+    pub fn forget(&self, ids: &BTreeSet<BackendId>) -> RosterChange {
         let named = |member: &Member| member.departure.is_none() || !ids.contains(&member.id);
         let pools = self
             .0

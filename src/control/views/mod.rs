@@ -12,7 +12,7 @@ mod turns;
 mod view;
 mod wanted;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 pub use growth::Growth;
@@ -230,10 +230,12 @@ impl Views {
         self.views.values().any(|view| view.slots.consulted() > 0)
     }
 
-    /// Whether any view names a backend.
+    /// The backends that any view names.
     #[must_use]
-    pub fn names(&self, id: BackendId) -> bool {
-        self.views.values().any(|view| view.names(id))
+    pub fn named(&self) -> BTreeSet<BackendId> {
+        let views = self.views.values();
+        let members = views.flat_map(|view| view.slots.members().iter().flatten());
+        members.map(|member| member.id).collect()
     }
 
     /// The views there are.

@@ -173,11 +173,6 @@ impl PoolView {
         }
     }
 
-    /// Whether the pool, a slot or an entry names a backend.
-    pub fn names(&self, id: BackendId) -> bool {
-        self.slots.local(id).is_some()
-    }
-
     /// Names of the backends, by local number.
     pub fn members(&self) -> Vec<(u16, Arc<str>)> {
         let locals = (0..NO_BACKEND).zip(self.slots.members());
