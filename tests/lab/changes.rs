@@ -215,7 +215,7 @@ fn rewrite(lab: &Lab, change: impl FnMut(&str) -> String) {
 }
 
 /// Starts requests that go on while something changes.
-fn traffic(lab: &Lab, requests: u32) -> Child {
+pub fn traffic(lab: &Lab, requests: u32) -> Child {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lab.d/http_load.py");
     let (requests, url) = (requests.to_string(), format!("{}/", SERVICES[0]));
     let options = [

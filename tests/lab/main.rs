@@ -10,6 +10,7 @@
     reason = "a test's helpers fail as its body does"
 )]
 
+mod api;
 mod capture;
 mod changes;
 mod host;
