@@ -53,6 +53,8 @@ def main():
         rows = asyncio.run(history(options))
     except (Failed, Refused, asyncio.TimeoutError) as failure:
         sys.exit(f"survival: {failure or 'a change did not come to its end'}")
+    except KeyboardInterrupt:
+        sys.exit(130)
     options.json.write_text(json.dumps(rows))
     if options.moving_slots == "on" and any(row["broken"] or not row["flips"] for row in rows):
         sys.exit("survival: connections to living backends broke, or nothing moved")
