@@ -162,7 +162,7 @@ impl Controller {
         let (told, round) = self.told;
         if self.stale || generation > told || publish.taken() < round {
             Stage::Stored
-        } else if self.views.oldest_armed().is_some() {
+        } else if self.views.is_arming() {
             Stage::Armed
         } else if self.views.is_moving() {
             Stage::Steered

@@ -10,12 +10,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::Api;
 use super::schema::{BackendWeight, Problem};
 use crate::control::command::Fault;
 use crate::control::state::{BackendSpec, Definitions, Path, PoolSpec, ServiceSpec};
 
 /// The largest body: twice what 512 pools of 1,000 backends take.
 pub const MAX_BYTES: usize = 64 << 20;
+/// Room for all bodies that are being read, in KiB; others wait for theirs.
+pub(super) const ROOM_FOR_BODIES: usize = 64 << 10;
 /// Enough for anybody to mend, and a bound on the answer.
 const MAX_FAULTS: usize = 1_000;
 /// How long a client may take to send its body.
@@ -24,10 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The JSON that was sent.
 pub(super) struct Body(pub Value);
 
-impl<S: Sync> FromRequest<S> for Body {
+impl FromRequest<Api> for Body {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
             let detail = "send JSON, and say so: Content-Type: application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
@@ -35,8 +38,13 @@ impl<S: Sync> FromRequest<S> for Body {
         if declared(request.headers()) > MAX_BYTES {
             return Err(too_large());
         }
-        let bytes = tokio::time::timeout(PATIENCE, to_bytes(request.into_body(), MAX_BYTES));
-        let bytes = bytes.await.map_err(|_| {
+        let room = room(request.headers());
+        let body = async {
+            let room = api.bodies.acquire_many(room).await;
+            let bytes = to_bytes(request.into_body(), MAX_BYTES).await;
+            (bytes, room)
+        };
+        let (bytes, _room) = tokio::time::timeout(PATIENCE, body).await.map_err(|_| {
             let detail = format!("the body did not come within {} s", PATIENCE.as_secs());
             Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
         })?;
@@ -59,6 +67,15 @@ fn is_json(headers: &HeaderMap) -> bool {
         .unwrap_or_default();
     let kind = text.split(';').next().unwrap_or_default().trim();
     kind.eq_ignore_ascii_case("application/json")
+}
+
+/// What a body takes of the room for bodies; one that does not tell its length takes the most.
+fn room(headers: &HeaderMap) -> u32 {
+    let length = match headers.contains_key(header::CONTENT_LENGTH) {
+        true => declared(headers),
+        false => MAX_BYTES,
+    };
+    u32::try_from(length / 1_024 + 1).unwrap_or(u32::MAX)
 }
 
 fn declared(headers: &HeaderMap) -> usize {

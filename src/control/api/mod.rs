@@ -53,6 +53,8 @@ struct Shared {
     door: Door,
     events: Arc<Events>,
     access: Access,
+    /// Room for bodies that are being read, in KiB.
+    bodies: Semaphore,
     /// Places for readers of events.
     streams: Arc<Semaphore>,
 }

@@ -128,9 +128,8 @@ impl Observer {
 
 /// Views with consulted slots, and how many those are.
 fn moving(controller: &Controller) -> BTreeMap<ViewKey, usize> {
-    let progress = controller.progress();
-    progress
-        .filter(|(_, progress)| progress.consulted > 0)
-        .map(|(key, progress)| (key.clone(), progress.consulted))
+    let moving = controller.views().moving();
+    moving
+        .map(|(key, consulted)| (key.clone(), consulted))
         .collect()
 }

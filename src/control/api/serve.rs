@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use super::body::ROOM_FOR_BODIES;
 use super::events::Events;
 use super::node::Door;
 use super::{Api, MOST_STREAMS, Shared, routes};
@@ -89,6 +90,7 @@ impl Server {
             door,
             events,
             access,
+            bodies: Semaphore::new(ROOM_FOR_BODIES),
             streams: Arc::new(Semaphore::new(MOST_STREAMS)),
         };
         let app = routes::serve(Api(Arc::new(shared)));

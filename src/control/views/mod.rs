@@ -25,7 +25,7 @@ pub use wanted::{Wanted, WantedBackend, WantedPool};
 use super::plan::{Plan, ServicePlan};
 use crate::config;
 use crate::flow::transition::{Progress, Tick};
-use crate::table::{BackendId, Round};
+use crate::table::BackendId;
 use view::PoolView;
 
 /// Whose slots a view has.
@@ -215,13 +215,10 @@ impl Views {
             .for_each(|view| view.slots.recorded());
     }
 
-    /// The round that armed the oldest of the slots whose new flows do not go by what is wanted yet.
+    /// Whether new flows of any slot do not go by what is wanted yet.
     #[must_use]
-    pub fn oldest_armed(&self) -> Option<Round> {
-        self.views
-            .values()
-            .filter_map(|view| view.slots.oldest_armed())
-            .min()
+    pub fn is_arming(&self) -> bool {
+        self.views.values().any(|view| view.slots.is_arming())
     }
 
     /// Whether any slot is consulted.
@@ -255,6 +252,13 @@ impl Views {
             services: self.services.iter().map(service).collect(),
             views: self.views.values_mut().map(PoolView::plan).collect(),
         }
+    }
+
+    /// The views that are not settled, and how many of their slots are consulted.
+    pub fn moving(&self) -> impl Iterator<Item = (&ViewKey, usize)> {
+        let views = self.views.iter();
+        let consulted = views.map(|(key, view)| (key, view.slots.consulted()));
+        consulted.filter(|(_, consulted)| *consulted > 0)
     }
 
     /// How far each view is.

@@ -38,6 +38,8 @@ pub struct Slots {
     pub(super) times: FlowTimes,
     /// How many slots are not settled.
     pub(super) consulted: usize,
+    /// How many slots' new flows go to D still, though D is not T.
+    pub(super) armed: usize,
     /// Changed since it was published last.
     pub(super) dirty: bool,
     /// Changed since it was recorded last, in what a restart can't find out by itself: defaults, and slots that are
@@ -65,6 +67,7 @@ impl Slots {
             clocks: Arc::new(CleanClocks::new(defaults.len(), 0)),
             times,
             consulted: 0,
+            armed: 0,
             dirty: true,
             unrecorded: true,
             flips: 0,
@@ -290,6 +293,8 @@ impl Slots {
         let of = &mut self.slots[slot];
         self.consulted += usize::from(of.phase == Phase::Settled);
         self.consulted -= usize::from(phase == Phase::Settled);
+        self.armed += usize::from(is_armed(phase));
+        self.armed -= usize::from(is_armed(of.phase));
         (of.phase, of.since) = (
             phase,
             Since {
@@ -308,6 +313,12 @@ impl Slots {
     #[must_use]
     pub const fn consulted(&self) -> usize {
         self.consulted
+    }
+
+    /// Whether a slot's new flows go to D still, though D is not T.
+    #[must_use]
+    pub const fn is_arming(&self) -> bool {
+        self.armed > 0
     }
 
     /// The words that workers read.
@@ -353,6 +364,10 @@ impl Slots {
 fn numbers(members: &[Option<Member>]) -> impl Iterator<Item = (BackendId, u16)> {
     let members = (0..NO_BACKEND).zip(members);
     members.filter_map(|(local, member)| Some((member.as_ref()?.id, local)))
+}
+
+const fn is_armed(phase: Phase) -> bool {
+    matches!(phase, Phase::Armed | Phase::Waiting)
 }
 
 const fn moving_slot(slot: &Slot) -> MovingSlot {

@@ -153,14 +153,6 @@ impl Slots {
         }
     }
 
-    /// The round that armed the oldest of the slots whose new flows go to D still.
-    #[must_use]
-    pub fn oldest_armed(&self) -> Option<Round> {
-        let waits = |slot: &&Slot| matches!(slot.phase, Phase::Armed | Phase::Waiting);
-        let armed = self.slots.iter().filter(waits);
-        armed.map(|slot| slot.since.round).min()
-    }
-
     /// How long the slot that has been clean for longest has been so, in milliseconds; `None`: none is on its way.
     #[must_use]
     pub fn oldest_clean(&self, now: Millis) -> Option<u32> {
@@ -178,7 +170,7 @@ impl Slots {
         Progress {
             moving: count(|slot| slot.default != slot.target),
             consulted: self.consulted,
-            armed: count(|slot| matches!(slot.phase, Phase::Armed | Phase::Waiting)),
+            armed: self.armed,
             waiting: count(|slot| slot.phase == Phase::Waiting),
             flips: self.flips,
         }
