@@ -82,6 +82,13 @@ fn an_unreadable_file_is_named() {
         assert_eq!(output.status.code(), Some(78));
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(told.contains(&format!("can't read {path}: ")), "{told}");
+        let output = check(Path::new(path), &["--format", "json"]);
+        assert_eq!(output.status.code(), Some(78));
+        let list: serde_json::Value = serde_json::from_str(stdout(&output)).expect("JSON");
+        assert_eq!(
+            (&list[0]["file"], &list[0]["line"]),
+            (&path.into(), &1.into())
+        );
     }
 }
 
@@ -94,11 +101,52 @@ fn a_file_that_is_not_text_is_a_fault_with_a_place() {
     assert!(stdout(&output).contains("this is not UTF-8"));
 }
 
+/// Only the commands that drive a NIC load libdpdk, and they do it themselves.
+#[test]
+fn the_program_starts_without_libdpdk() {
+    let program = env!("CARGO_BIN_EXE_tentetsu");
+    let output = Command::new("readelf")
+        .args(["--dynamic", program])
+        .output();
+    let output = output.expect("readelf comes with the linker");
+    let needed = stdout(&output)
+        .lines()
+        .filter(|line| line.contains("(NEEDED)"));
+    let needed: Vec<_> = needed.collect();
+    assert!(
+        needed.iter().any(|line| line.contains("libc.so")),
+        "{needed:?}"
+    );
+    assert!(
+        !needed.iter().any(|line| line.contains("librte_")),
+        "{needed:?}"
+    );
+}
+
+#[test]
+fn an_address_without_port_is_answered_with_an_example() {
+    let output = tentetsu(&[
+        "explain",
+        "--config",
+        "lb.toml",
+        "tcp",
+        "192.0.2.1",
+        "203.0.113.10:80",
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        told.contains("203.0.113.10:80 or [2001:db8::1]:80"),
+        "{told}"
+    );
+}
+
 #[test]
 fn usage_is_taught() {
     assert_eq!(tentetsu(&["check"]).status.code(), Some(2));
     for command in [
-        &["check"][..],
+        &[][..],
+        &["check"],
         &["config", "example"],
         &["completions"],
         &["man"],

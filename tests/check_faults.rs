@@ -682,3 +682,26 @@ fn peers_and_tokens_are_named_once_and_have_a_role() {
         &["no address", "`file` is missing"],
     );
 }
+
+#[test]
+fn backends_with_addresses_that_are_taken() {
+    check_each(
+        "[[pool]]\nname = \"more\"\nbackends = [{ address = ",
+        &[
+            ("«\"203.0.113.10\"» }]", "a service's address on line 11"),
+            ("«\"192.0.2.1\"» }]", "the port's own address on line 5"),
+        ],
+    );
+}
+
+#[test]
+fn ports_outside_of_a_list() {
+    check_each(
+        "[[service]]\nname = \"more\"\naddress = \"203.0.113.11\"\nprotocol = \"tcp\"\npool = \"web\"\nports = ",
+        &[
+            ("«\"80\"»", "write `ports = [80]`"),
+            ("«\"80-89\"»", "write `ports = [\"80-89\"]`"),
+            ("«\"al\"»", "write \"any\""),
+        ],
+    );
+}

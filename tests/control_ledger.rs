@@ -9,7 +9,7 @@
 mod control_fixture;
 
 use control_fixture::{
-    at, backend, definitions, memory, over, pool, request, service, site, tentative,
+    OWN, at, backend, definitions, memory, over, pool, request, service, site, tentative,
 };
 use tentetsu::config::Millis;
 use tentetsu::control::command::{Command, Fault};
@@ -91,6 +91,26 @@ fn all_faults_are_told_at_once_with_their_places() {
         "backend address `10.0.0.1` is used twice, first at /pools/web/backends/a/address"
     );
     assert_eq!(found[5].hint, "did you mean \"web\"?");
+}
+
+#[test]
+fn a_backend_at_an_address_that_is_taken_is_refused() {
+    let mut ledger = served();
+    done(&mut ledger, load(Definitions::default()));
+    let backend = |address| put_pool("more", pool(&[("x", address)]));
+    for (address, whose) in [
+        ("203.0.113.1", "a service's address at /services/s/address"),
+        (OWN, "the port's own address in the configuration file"),
+    ] {
+        let found = faults(&mut ledger, backend(address));
+        assert_eq!(found[0].path.as_str(), "/pools/more/backends/x/address");
+        assert!(found[0].what.contains(whose), "{found:?}");
+    }
+    // The service comes second, and the pool is not touched.
+    let name = "t".to_owned();
+    let spec = service("10.0.0.2", "web");
+    let found = faults(&mut ledger, Command::PutService { name, spec });
+    assert_eq!(found[0].path.as_str(), "/pools/web/backends/b/address");
 }
 
 #[test]

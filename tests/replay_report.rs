@@ -232,12 +232,45 @@ fn compare_names_the_flows_that_would_move() {
     let share = compare["pools"][0]["slot_share"].as_f64().unwrap();
     assert!((0.32..0.40).contains(&share), "{share}");
     let listed = compare["listed"].as_array().unwrap();
-    assert_eq!(listed.len(), 20);
+    assert_eq!(
+        listed.len() as u64,
+        compare["moved_flows"].as_u64().unwrap()
+    );
     assert!(
         listed
             .iter()
             .all(|flow| flow["from"] != flow["to"] && flow["to"] != "10.0.0.6")
     );
+}
+
+#[test]
+fn compare_says_what_it_can_not_compare() {
+    let bench = Bench::new();
+    let clients: Vec<_> = (0..400).map(|n| syn4(n, 80)).collect();
+    bench.write("in.pcapng", &capture(&clients));
+    let other = CONFIG
+        .replace("000102", "ff0102")
+        .replace("name = \"web6\"", "name = \"web7\"");
+    bench.write("other.toml", other.as_bytes());
+    let compare = &bench.report(&["--compare", "other.toml"])["compare"];
+    assert_eq!(compare["pools"][0]["moved_slots"], Value::Null);
+    assert_eq!(
+        compare["unmatched"],
+        json!([
+            {"kind": "service", "name": "web6", "only_in": "--config"},
+            {"kind": "service", "name": "web7", "only_in": "--compare"},
+        ])
+    );
+    let moved = compare["moved_flows"].as_u64().unwrap();
+    let output = bench.replay(&["--in", "in.pcapng", "--compare", "other.toml"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for words in [
+        "pool web: the files differ in maglev.hash_key, slots can't be compared",
+        "service web7: only in the file of --compare",
+        &format!("... and {} more", moved - 20),
+    ] {
+        assert!(text.contains(words), "{words} is missing in\n{text}");
+    }
 }
 
 #[test]

@@ -273,7 +273,13 @@ impl<'c> House<'c> {
                 continue;
             };
             match link {
-                Link { up: false, .. } => tracing::warn!(port = name, "link down"),
+                Link { up: false, .. } => match port.device.lost_interface() {
+                    Some(interface) => tracing::error!(
+                        port = name,
+                        "the interface {interface} is gone: make it again, then restart the appliance"
+                    ),
+                    None => tracing::warn!(port = name, "link down"),
+                },
                 Link { mbit_per_s: 0, .. } => tracing::info!(port = name, "link up"),
                 Link { mbit_per_s, .. } => {
                     tracing::info!(port = name, "link up, {mbit_per_s} Mbit/s");

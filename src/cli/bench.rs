@@ -90,6 +90,15 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
     };
     let measured = bench(config, &args.input, Duration::from_secs(args.seconds), load)
         .map_err(super::run::failure)?;
+    if measured.totals.received == 0 {
+        return Err(Failure {
+            exit: Exit::No,
+            message: format!(
+                "no packets came from {}: is it empty?",
+                args.input.display()
+            ),
+        });
+    }
     let figures = Figures::of(&measured);
     let mut out = io::stdout().lock();
     match args.format {

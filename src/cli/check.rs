@@ -47,7 +47,7 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let (exit, faults) = match config::load(&args.config) {
         Ok(config) => (Exit::Ok, Ok(config)),
         Err(LoadError::Faults(faults)) => (Exit::Config, Err(faults)),
-        Err(error) => return Err(error.into()),
+        Err(LoadError::Read { path, source }) => return unread(args, path, source),
     };
     let mut out = io::stdout().lock();
     match (args.format, faults) {
@@ -65,6 +65,22 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
         }
     }
     Ok(exit.into())
+}
+
+/// The file can't be read: a program that reads the list finds that in it.
+fn unread(args: &CheckArgs, path: PathBuf, source: io::Error) -> Result<ExitCode, Failure> {
+    if matches!(args.format, Format::Json) {
+        let fault = serde_json::json!([{
+            "file": args.config,
+            "line": 1,
+            "column": 1,
+            "message": format!("can't read the file: {source}"),
+            "hint": "name a file that is there and that this user may read",
+            "path": "",
+        }]);
+        writeln!(io::stdout(), "{fault:#}")?;
+    }
+    Err(LoadError::Read { path, source }.into())
 }
 
 fn summary(config: &Config) -> String {

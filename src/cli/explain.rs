@@ -32,14 +32,19 @@ pub struct ExplainArgs {
     #[arg(value_enum)]
     protocol: Protocol,
     /// The client's address and port
-    #[arg(value_name = "CLIENT:PORT")]
+    #[arg(value_name = "CLIENT:PORT", value_parser = endpoint)]
     client: SocketAddr,
     /// The service's address and port
-    #[arg(value_name = "VIP:PORT")]
+    #[arg(value_name = "VIP:PORT", value_parser = endpoint)]
     vip: SocketAddr,
     /// How the answer is printed
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+}
+
+fn endpoint(text: &str) -> Result<SocketAddr, &'static str> {
+    let hint = "write an address and a port, such as 203.0.113.10:80 or [2001:db8::1]:80";
+    text.parse().map_err(|_| hint)
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -11,6 +11,8 @@ mod offline;
 mod replay;
 #[cfg(feature = "dpdk")]
 mod run;
+#[cfg(not(feature = "dpdk"))]
+mod without_drivers;
 
 use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
@@ -54,6 +56,13 @@ pub struct Failure {
 /// A layer-4 load balancer appliance.
 #[derive(Debug, Parser)]
 #[command(name = "tentetsu", version, propagate_version = true)]
+#[command(after_long_help = "\
+Examples:
+  tentetsu config example > lb1.toml && tentetsu check --config lb1.toml
+  tentetsu run --config lb1.toml
+
+Exit codes: 0 done, 1 a negative answer, 2 a wrong command line, 69 something can't be reached, 77 not permitted,
+78 the configuration is wrong")]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -65,6 +74,10 @@ enum Command {
     Run(run::RunArgs),
     #[cfg(feature = "dpdk")]
     Bench(bench::BenchArgs),
+    #[cfg(not(feature = "dpdk"))]
+    Run(without_drivers::AnyArgs),
+    #[cfg(not(feature = "dpdk"))]
+    Bench(without_drivers::AnyArgs),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Replay(replay::ReplayArgs),
@@ -80,6 +93,8 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         #[cfg(feature = "dpdk")]
         Command::Bench(args) => bench::run(&args),
+        #[cfg(not(feature = "dpdk"))]
+        Command::Run(args) | Command::Bench(args) => without_drivers::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Replay(args) => replay::run(&args),

@@ -61,7 +61,8 @@ pub struct ReplayArgs {
     /// How the report is printed
     #[arg(long, value_enum, default_value = "table")]
     report: Format,
-    /// Also tell which flows of the capture another configuration sends to other backends
+    /// Also tell which flows of the capture another configuration sends to other backends; a table shows 20 of them,
+    /// JSON all (up to --max-flows)
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
     /// Count flows exactly up to so many, and estimate beyond

@@ -69,6 +69,10 @@ fn exit(error: &Error) -> Exit {
     }
     let denied = match error {
         Error::Dpdk(error) => error.is_permission(),
+        Error::Key(error) => error.is_permission(),
+        Error::Store(error) => error.is_permission(),
+        Error::Flows(error) => error.is_permission(),
+        Error::Api(error) => error.is_permission(),
         Error::System { source, .. } => source.kind() == std::io::ErrorKind::PermissionDenied,
         _ => false,
     };

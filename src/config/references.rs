@@ -1,7 +1,9 @@
 //! What must hold between the file's services, their pools, and the ports.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
+use super::place::Place;
 use super::report::Report;
 use super::rules;
 use super::{pool, port, service};
@@ -13,6 +15,7 @@ pub(super) fn check(
     services: &[service::Draft],
     report: &Report,
 ) {
+    check_backends(ports, pools, services, report);
     let pool_of = pool_indices(pools);
     for service in services {
         check_host(service, ports, report);
@@ -40,11 +43,33 @@ fn unknown_pool(service: &service::Draft, pool_of: &HashMap<String, usize>, repo
     rules::unknown_pool(&pool.value, &pool.place, &names, add, report);
 }
 
+fn check_backends(
+    ports: &[port::Draft],
+    pools: &[pool::Draft],
+    services: &[service::Draft],
+    report: &Report,
+) {
+    let vips = services
+        .iter()
+        .filter_map(|service| service.address.as_ref());
+    let taken = rules::taken(
+        vips.map(|vip| (vip.value, &vip.place)),
+        own_addresses(ports),
+    );
+    let backends = pools.iter().flat_map(|pool| &pool.backends);
+    let addresses = backends.filter_map(|backend| backend.address.as_ref());
+    let addresses = addresses.map(|address| (address.value, &address.place));
+    rules::backends(&taken, addresses, report);
+}
+
+fn own_addresses(ports: &[port::Draft]) -> impl Iterator<Item = (IpAddr, &Place)> {
+    let own = ports.iter().flat_map(|port| &port.addresses);
+    own.map(|own| (own.value.addr(), &own.place))
+}
+
 fn check_host(service: &service::Draft, ports: &[port::Draft], report: &Report) {
     let Some(vip) = &service.address else { return };
-    let own = ports.iter().flat_map(|port| &port.addresses);
-    let own = own.map(|own| (own.value.addr(), &own.place));
-    rules::host((vip.value, &vip.place), own, report);
+    rules::host((vip.value, &vip.place), own_addresses(ports), report);
 }
 
 fn check_families(service: &service::Draft, pool: &pool::Draft, report: &Report) {

@@ -177,6 +177,40 @@ pub(crate) fn host<P>(
     }
 }
 
+/// Addresses that no backend may have, with what each is and its place.
+pub(crate) type Taken<P> = HashMap<IpAddr, (&'static str, P)>;
+
+/// The services' addresses (of prefixes only those of one address: a wider one may hold backends) and the ports' own.
+pub(crate) fn taken<P>(
+    vips: impl IntoIterator<Item = (IpNet, P)>,
+    own: impl IntoIterator<Item = (IpAddr, P)>,
+) -> Taken<P> {
+    let vips = vips.into_iter();
+    let single = vips.filter(|(vip, _)| vip.prefix_len() == vip.max_prefix_len());
+    let vips = single.map(|(vip, place)| (vip.addr(), ("a service's address", place)));
+    let own = own.into_iter();
+    vips.chain(own.map(|(own, place)| (own, ("the port's own address", place))))
+        .collect()
+}
+
+/// What is sent to a backend leaves: at an address that is taken it would come back.
+pub(crate) fn backends<P: Copy>(
+    taken: &Taken<P>,
+    backends: impl IntoIterator<Item = (IpAddr, P)>,
+    witness: &impl Witness<P>,
+) {
+    for (address, at) in backends {
+        if let Some((what, place)) = taken.get(&address) {
+            let place = witness.mention(*place);
+            witness.fault(
+                at,
+                format!("the backend has {address}, {what} {place}: its packets would come back"),
+                "give the backend an address of its own".to_owned(),
+            );
+        }
+    }
+}
+
 /// A frame whose destination MAC alone changes keeps the VIP's family up to the backend.
 pub(crate) fn families<P>(
     (vip, at): (IpNet, P),

@@ -59,6 +59,14 @@ pub(super) fn read(section: &Section) -> Draft {
 
 fn read_ports(value: &Value) -> Vec<Found<Ports>> {
     if value.is_text() {
+        let text = value.text();
+        if let Some(text) = text.filter(|text| any_range(text.value).is_ok()) {
+            let one = text.value.parse::<u16>().is_ok();
+            let quote = if one { "" } else { "\"" };
+            let hint = format!("write `ports = [{quote}{}{quote}]`", text.value);
+            value.fault("ports are written as a list", hint);
+            return Vec::new();
+        }
         return value
             .choice(&[("any", ())])
             .map(|any| any.map(|()| 0..=u16::MAX))

@@ -15,7 +15,7 @@ const FILE: &str = "hash_key";
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The state directory or the file can't be read or made.
-    #[error("can't keep the hash key in {}: {source}; make the folder writable, or set maglev.hash_key", path.display())]
+    #[error("can't keep the hash key in {}: {source}; {}", path.display(), mend(source))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -31,6 +31,21 @@ pub enum KeyError {
         /// The file.
         path: PathBuf,
     },
+}
+
+impl KeyError {
+    /// Whether the process lacks rights.
+    #[must_use]
+    pub fn is_permission(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+}
+
+fn mend(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "run as root, or as the folder's owner",
+        _ => "make the folder writable, or set maglev.hash_key",
+    }
 }
 
 /// The configured key; else the one in the state directory, which is made when it is missing.

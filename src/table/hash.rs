@@ -99,6 +99,12 @@ impl Kernel {
 }
 
 impl FlowHasher {
+    /// Its key.
+    #[must_use]
+    pub const fn key(&self) -> HashKey {
+        self.key
+    }
+
     /// A hasher under `key`.
     #[must_use]
     pub fn new(key: HashKey) -> Self {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use super::bed::{VETH, dpdk, isolated, port};
+use super::bed::{VETH, dpdk, isolated, port, sh};
 use nix::fcntl::{Flock, FlockArg};
 use tentetsu::config::{Device, HugePages, Port};
 use tentetsu::port::dpdk::{Eal, Error, check_cores, host_warnings};
@@ -132,6 +132,56 @@ fn more_queues_than_the_device_has() {
             ],
         );
     });
+}
+
+#[test]
+fn what_af_xdp_can_not_have_is_told_with_what_it_can() {
+    let name = "errors::what_af_xdp_can_not_have_is_told_with_what_it_can";
+    isolated(name, VETH, || {
+        let mut port = port("wan", "net_af_xdp0,iface=dut");
+        let eal = Eal::start(&dpdk(), std::slice::from_ref(&port)).unwrap();
+        port.queues = 2;
+        says(
+            &eal.open(&port).err().unwrap(),
+            &["Set queues = 1", "ethtool -L dut combined 2"],
+        );
+        (port.queues, port.mtu) = (1, 9000);
+        says(
+            &eal.open(&port).err().unwrap(),
+            &[
+                "mtu = 9000 is more than net_af_xdp0",
+                "set mtu to at most 3",
+            ],
+        );
+    });
+}
+
+#[test]
+fn more_memory_than_there_is() {
+    isolated("errors::more_memory_than_there_is", VETH, || {
+        let mut config = dpdk();
+        config.memory_mib = 1 << 28;
+        let error = Eal::start(&config, &[port("wan", "net_null0")])
+            .err()
+            .unwrap();
+        says(&error, &["Lower dpdk.memory_mib"]);
+    });
+}
+
+#[test]
+fn an_interface_that_was_removed_is_missed() {
+    isolated(
+        "errors::an_interface_that_was_removed_is_missed",
+        VETH,
+        || {
+            let port = port("wan", "net_af_packet0,iface=dut");
+            let eal = Eal::start(&dpdk(), std::slice::from_ref(&port)).unwrap();
+            let device = eal.open(&port).unwrap();
+            assert_eq!(device.lost_interface(), None);
+            sh("ip link del dut");
+            assert_eq!(device.lost_interface(), Some("dut"));
+        },
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Which flows would go to another backend under another configuration.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde::Serialize;
@@ -7,9 +8,6 @@ use serde::Serialize;
 use super::flows::{Flow, FlowCounter};
 use super::lane::Lane;
 use crate::table::{Snapshot, View};
-
-/// Flows that are listed by name.
-const LISTED: usize = 20;
 
 /// What differs between two configurations, for this capture.
 #[derive(Debug, Serialize)]
@@ -30,7 +28,9 @@ pub(super) struct Comparison {
     pub(super) packet_share: f64,
     /// The pools that both files have.
     pub(super) pools: Vec<PoolComparison>,
-    /// The first moved flows.
+    /// Pools and services that only one of the files has.
+    pub(super) unmatched: Vec<Unmatched>,
+    /// The moved flows, up to `--max-flows`.
     pub(super) listed: Vec<Moved>,
 }
 
@@ -40,10 +40,23 @@ pub(super) struct PoolComparison {
     pub(super) pool: String,
     /// Slots of the first file's table.
     pub(super) slots: usize,
-    /// Slots that belong to another backend; `None`: the tables differ in size and can't be compared.
+    /// Slots that belong to another backend; `None`: they can't be compared.
     pub(super) moved_slots: Option<usize>,
     /// `moved_slots` over `slots`.
     pub(super) slot_share: Option<f64>,
+    /// Why the slots can't be compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) incomparable: Option<&'static str>,
+}
+
+/// A pool or a service that has no namesake in the other file.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Unmatched {
+    /// `pool` or `service`.
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+    /// The option that names the file which has it: `--config` or `--compare`.
+    pub(super) only_in: &'static str,
 }
 
 /// A flow and its backends; `None`: it has none there.
@@ -63,6 +76,7 @@ pub(super) struct Comparer<'c> {
     packets: u64,
     moved_packets: u64,
     listed: Vec<Moved>,
+    max_flows: usize,
 }
 
 impl<'c> Comparer<'c> {
@@ -77,6 +91,7 @@ impl<'c> Comparer<'c> {
             packets: 0,
             moved_packets: 0,
             listed: Vec::new(),
+            max_flows,
         }
     }
 
@@ -105,7 +120,7 @@ impl<'c> Comparer<'c> {
             return;
         }
         self.moved_packets += 1;
-        if self.moved.insert(packet.flow) && self.listed.len() < LISTED {
+        if self.moved.insert(packet.flow) && self.listed.len() < self.max_flows {
             self.listed.push(packet);
         }
     }
@@ -122,6 +137,7 @@ impl<'c> Comparer<'c> {
             moved_packets: self.moved_packets,
             packet_share: share(self.moved_packets, self.packets),
             pools: compare_pools(snapshot, &self.other.snapshot),
+            unmatched: unmatched(snapshot, &self.other.snapshot),
             listed: self.listed,
         }
     }
@@ -152,17 +168,56 @@ fn compare_pools(one: &Snapshot, two: &Snapshot) -> Vec<PoolComparison> {
         .collect()
 }
 
+/// What has no namesake in the other file, pools first.
+fn unmatched(one: &Snapshot, two: &Snapshot) -> Vec<Unmatched> {
+    let (here, there) = (("--config", names(one)), ("--compare", names(two)));
+    let lone = |(only_in, names): &(&'static str, Names), other: &Names| {
+        names
+            .difference(other)
+            .map(|(kind, name)| Unmatched {
+                kind,
+                name: name.clone(),
+                only_in,
+            })
+            .collect::<Vec<_>>()
+    };
+    [lone(&here, &there.1), lone(&there, &here.1)].concat()
+}
+
+/// A kind and a name each.
+type Names = BTreeSet<(&'static str, String)>;
+
+fn names(snapshot: &Snapshot) -> Names {
+    let pools = snapshot.tables.views.iter();
+    let pools = pools.map(|view| ("pool", view.pool.to_string()));
+    let services = snapshot.tables.services.iter();
+    pools
+        .chain(services.map(|service| ("service", service.name.to_string())))
+        .collect()
+}
+
 fn compare_pool(one: (&Snapshot, &View), two: (&Snapshot, &View)) -> PoolComparison {
     let slots = one.1.slots.len();
     let differs = |slot: &u32| owner(one, *slot) != owner(two, *slot);
-    let comparable = slots == two.1.slots.len();
-    let moved_slots = comparable.then(|| (0..slots as u32).filter(differs).count());
+    let incomparable = incomparable(one, two);
+    let moved_slots = incomparable
+        .is_none()
+        .then(|| (0..slots as u32).filter(differs).count());
     PoolComparison {
         pool: one.1.pool.to_string(),
         slots,
         moved_slots,
         slot_share: moved_slots.map(|moved| share(moved as u64, slots as u64)),
+        incomparable,
     }
+}
+
+/// A slot stands for the same flows only under the same key, in a table of the same size.
+fn incomparable(one: (&Snapshot, &View), two: (&Snapshot, &View)) -> Option<&'static str> {
+    if one.0.tables.hasher.key() != two.0.tables.hasher.key() {
+        return Some("the files differ in maglev.hash_key");
+    }
+    (one.1.slots.len() != two.1.slots.len()).then_some("the tables differ in size")
 }
 
 fn owner((snapshot, view): (&Snapshot, &View), slot: u32) -> Option<IpAddr> {

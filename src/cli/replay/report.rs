@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::compare::{Comparison, Moved, PoolComparison};
+use super::compare::{Comparison, Moved, PoolComparison, Unmatched};
 use super::tally::{Tally, Traffic};
 use crate::packet::DropReason;
 use crate::table::Snapshot;
+
+/// Moved flows that people are shown; programs get all.
+const SHOWN: usize = 20;
 
 /// Totals of a replay: `rx` = `forwarded` + `answered` + `punted` + the sum of `dropped`.
 #[derive(Debug, Serialize)]
@@ -202,13 +205,12 @@ impl fmt::Display for Comparison {
             100.0 * self.packet_share
         )?;
         self.pools.iter().try_for_each(|pool| pool.fmt(f))?;
-        self.listed.iter().try_for_each(|moved| moved.fmt(f))?;
-        if self.moved_flows > self.listed.len() as u64 {
-            writeln!(
-                f,
-                "  ... and {} more",
-                self.moved_flows - self.listed.len() as u64
-            )?;
+        self.unmatched.iter().try_for_each(|lone| lone.fmt(f))?;
+        let shown = &self.listed[..self.listed.len().min(SHOWN)];
+        shown.iter().try_for_each(|moved| moved.fmt(f))?;
+        if self.moved_flows > shown.len() as u64 {
+            let more = self.moved_flows - shown.len() as u64;
+            writeln!(f, "  ... and {more} more")?;
         }
         Ok(())
     }
@@ -227,10 +229,22 @@ impl fmt::Display for PoolComparison {
             }
             _ => writeln!(
                 f,
-                "  pool {}: the tables differ in size, slots can't be compared",
-                self.pool
+                "  pool {}: {}, slots can't be compared",
+                self.pool,
+                self.incomparable.unwrap_or_default()
             ),
         }
+    }
+}
+
+impl fmt::Display for Unmatched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            name,
+            only_in,
+        } = self;
+        writeln!(f, "  {kind} {name}: only in the file of {only_in}")
     }
 }
 

@@ -37,7 +37,7 @@ pub enum ServeError {
     #[error("{} is there, and is no socket: give api.socket another name", .0.display())]
     NoSocket(PathBuf),
     /// An address can't be listened on.
-    #[error("can't listen on {address}: {source}")]
+    #[error("can't listen on {address}: {source}{}", mend(source))]
     Listen {
         /// The address, or the socket's path.
         address: String,
@@ -60,6 +60,21 @@ pub enum ServeError {
     /// The thread can't be started.
     #[error("can't start the API's thread: {0}")]
     Thread(#[from] io::Error),
+}
+
+impl ServeError {
+    /// Whether the process lacks rights.
+    #[must_use]
+    pub fn is_permission(&self) -> bool {
+        matches!(self, Self::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+}
+
+fn mend(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "; run as root, or choose one that this user may have",
+        _ => "",
+    }
 }
 
 /// A running API. When it is dropped the thread ends, and the socket is removed.

@@ -2,10 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Mode, Path, Pool, Service, State};
-use crate::config::rules::{self, Witness};
+use crate::config::rules::{self, Taken, Witness};
 use crate::config::{MAX_BACKENDS, MAX_POOLS, MAX_SERVICES, Problem, limits};
 use crate::control::command::Fault;
 
@@ -19,19 +20,62 @@ pub fn check(old: &State, new: &State) -> Vec<Fault> {
     let notes = Notes::default();
     check_counts(new, &notes);
     for (name, pool) in &new.pools {
-        let known = old
-            .pools
-            .get(name)
-            .is_some_and(|old| Arc::ptr_eq(old, pool));
-        if !known || old.site.slots != new.site.slots {
+        if !is_known(&old.pools, name, pool) || old.site.slots != new.site.slots {
             check_pool(name, pool, new.site.slots, &notes);
         }
     }
+    check_backends(old, new, &notes);
     for (name, service) in &new.services {
         check_service(name, service, new, &notes);
     }
     rules::overlaps(new.services.iter().flat_map(listens), &notes);
     notes.sorted()
+}
+
+/// Whether this very object was there before.
+fn is_known<T>(old: &BTreeMap<String, Arc<T>>, name: &str, object: &Arc<T>) -> bool {
+    old.get(name).is_some_and(|old| Arc::ptr_eq(old, object))
+}
+
+/// Backends at addresses that are taken. In a pool that was there before only what is new can be one.
+fn check_backends(old: &State, new: &State, notes: &Notes) {
+    let is_new = |name: &str, service: &Arc<Service>| !is_known(&old.services, name, service);
+    let moved: &[_] = if old.site.own == new.site.own {
+        &[]
+    } else {
+        &new.site.own
+    };
+    let (all, fresh) = (
+        taken(new, |_, _| true, &new.site.own),
+        taken(new, is_new, moved),
+    );
+    for (name, pool) in &new.pools {
+        let taken = if is_known(&old.pools, name, pool) {
+            &fresh
+        } else {
+            &all
+        };
+        if !taken.is_empty() {
+            rules::backends(taken, addresses(name, pool), notes);
+        }
+    }
+}
+
+/// The addresses of these services, and these of the host.
+fn taken<'s>(
+    state: &'s State,
+    wanted: impl Fn(&str, &Arc<Service>) -> bool,
+    own: &[IpAddr],
+) -> Taken<Place<'s>> {
+    let services = state.services.iter();
+    let vips = services.filter(|(name, service)| wanted(name, service));
+    let vips = vips.map(|(name, service)| (service.spec.address, Place::Service(name, "address")));
+    rules::taken(vips, own.iter().map(|own| (*own, Place::Own)))
+}
+
+fn addresses<'s>(name: &'s str, pool: &'s Pool) -> impl Iterator<Item = (IpAddr, Place<'s>)> {
+    let backends = pool.spec.backends.iter();
+    backends.map(move |(backend, spec)| (spec.address, Place::Backend(name, backend, "address")))
 }
 
 /// A place in the state; made into a path only where there is a fault.
@@ -134,11 +178,7 @@ fn check_pool(name: &str, pool: &Pool, slots: u32, notes: &Notes) {
         notes.hold(place("address"), limits::backend_address(spec.address));
         notes.hold(place("weight"), limits::weight(spec.weight));
     }
-    let addresses = spec
-        .backends
-        .iter()
-        .map(|(backend, spec)| (spec.address, Place::Backend(name, backend, "address")));
-    rules::unique("backend address", addresses, notes);
+    rules::unique("backend address", addresses(name, pool), notes);
     check_weights(at, pool, slots, notes);
 }
 
@@ -164,11 +204,7 @@ fn check_service(name: &str, service: &Service, state: &State, notes: &Notes) {
     rules::host(vip, own, notes);
     match state.pools.get(&spec.pool) {
         Some(pool) => {
-            let addresses = pool.spec.backends.iter().map(|(backend, backend_spec)| {
-                let at = Place::Backend(&spec.pool, backend, "address");
-                (backend_spec.address, at)
-            });
-            rules::families(vip, pool.spec.encap, addresses, notes);
+            rules::families(vip, pool.spec.encap, addresses(&spec.pool, pool), notes);
         }
         None => unknown_pool(place("pool"), &spec.pool, &state.pools, notes),
     }

@@ -18,7 +18,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The process may not read or write it.
-    #[error("may not use {}: {source}; run as its owner, or correct its permissions", path.display())]
+    #[error("may not use {}: {source}; run as root or as its owner, or correct its permissions", path.display())]
     Permission {
         /// The file or its folder.
         path: PathBuf,
@@ -83,6 +83,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the process lacks rights.
+    #[must_use]
+    pub fn is_permission(&self) -> bool {
+        matches!(self, Self::Permission { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+
     /// What the database says about the file `path`.
     pub(super) fn of(path: &Path, error: impl Into<redb::Error>) -> Self {
         match error.into() {

@@ -41,7 +41,7 @@ pub enum OpenError {
         source: vm_memory::mmap::MmapRegionError,
     },
     /// The file can't be used.
-    #[error("can't {what} the file of flow entries {}: {source}", path.display())]
+    #[error("can't {what} the file of flow entries {}: {source}{}", path.display(), mend(source))]
     File {
         /// What was tried.
         what: &'static str,
@@ -59,6 +59,21 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+}
+
+impl OpenError {
+    /// Whether the process lacks rights.
+    #[must_use]
+    pub fn is_permission(&self) -> bool {
+        matches!(self, Self::File { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+}
+
+fn mend(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "; run as root, or as the file's owner",
+        _ => "",
+    }
 }
 
 /// What a file held.

@@ -56,6 +56,11 @@ impl Bringup<'_> {
         if self.port.queues > max {
             return Err(self.too_many_queues(max, &info.driver));
         }
+        let driver = text_of(&info.driver);
+        // AF_PACKET claims 1,514 octets at most, whatever its interface carries.
+        if self.port.mtu > info.max_mtu && driver != "net_af_packet" {
+            return Err(self.too_long_packets(info.max_mtu, driver));
+        }
         let mut setup = RawSetup {
             queues: self.port.queues,
             rx_descriptors: self.port.rx_descriptors,
@@ -78,6 +83,16 @@ impl Bringup<'_> {
             device: device_name(self.port).to_owned(),
             driver: text_of(driver),
             queues: self.port.queues,
+            max,
+        }
+    }
+
+    fn too_long_packets(&self, max: u16, driver: String) -> Error {
+        Error::Mtu {
+            port: self.port.name.clone(),
+            device: device_name(self.port).to_owned(),
+            driver,
+            mtu: self.port.mtu,
             max,
         }
     }
@@ -108,6 +123,14 @@ impl Bringup<'_> {
     /// What to try instead.
     fn hint(&self) -> String {
         match &self.port.device {
+            config::Device::Vdev {
+                spec,
+                interface: Some(interface),
+            } if spec.starts_with("net_af_xdp") && self.port.queues > 1 => format!(
+                "\n  Does {interface} have {queues} queues (ethtool -l {interface})? Set queues = 1, or make them: \
+                 ethtool -L {interface} combined {queues}",
+                queues = self.port.queues
+            ),
             config::Device::Vdev {
                 spec,
                 interface: Some(interface),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ipnet::IpNet;
 use nix::ifaddrs::getifaddrs;
-use nix::net::if_::InterfaceFlags;
+use nix::net::if_::{InterfaceFlags, if_nametoindex};
 
 use super::bringup::{Bringup, steering_program};
 use super::eal::{Environment, Pool, PoolPointer};
@@ -179,6 +179,13 @@ impl Device {
             up: known && link.up != 0,
             mbit_per_s: link.mbit_per_s,
         }
+    }
+
+    /// The kernel interface behind the device, if it is there no more.
+    #[must_use]
+    pub fn lost_interface(&self) -> Option<&str> {
+        self.interface()
+            .filter(|name| if_nametoindex(*name).is_err())
     }
 
     /// The device's counters.

@@ -35,7 +35,7 @@ pub enum Error {
         capabilities: &'static str,
     },
     /// DPDK's environment refused to start.
-    #[error("DPDK did not start: {reason}{}", said(log))]
+    #[error("DPDK did not start: {reason}{}{}", said(log), no_memory(reason))]
     Start {
         /// The error's text.
         reason: io::Error,
@@ -122,7 +122,8 @@ pub enum Error {
         "port \"{port}\": {nic} belongs to the kernel.\n  \
          To give it to DPDK:{} modprobe vfio-pci && dpdk-devbind.py --bind=vfio-pci {}\n  \
          (without an IOMMU: modprobe uio_pci_generic && dpdk-devbind.py --bind=uio_pci_generic {})\n  \
-         To let the kernel keep it: device = \"net_af_xdp0,iface={}\"",
+         To let the kernel keep it: device = \"net_af_xdp0,iface={}\"\n  \
+         Never give away the machine's only NIC, or the one that your SSH session comes by: it is gone from the kernel",
          down(nic), nic.address, nic.address, nic.interface()
     )]
     KernelDriver {
@@ -194,10 +195,27 @@ pub enum Error {
         /// What the device has.
         max: u16,
     },
+    /// Longer packets than the device takes.
+    #[error(
+        "port \"{port}\": mtu = {mtu} is more than {device} ({driver}) takes: set mtu to at most {max}"
+    )]
+    Mtu {
+        /// The port's name.
+        port: String,
+        /// The device.
+        device: String,
+        /// Its driver.
+        driver: String,
+        /// As configured.
+        mtu: u16,
+        /// What the driver says.
+        max: u16,
+    },
     /// A step of the device's bring-up failed.
     #[error(
-        "port \"{port}\": {device} could not be {step}: {reason}{}{hint}",
-        said(log)
+        "port \"{port}\": {device} could not be {step}: {reason}{}{}{hint}",
+        said(log),
+        no_memory(reason)
     )]
     Device {
         /// The port's name.
@@ -263,6 +281,15 @@ fn said(log: &[String]) -> String {
         text.push_str(line);
     }
     text
+}
+
+fn no_memory(reason: &io::Error) -> &'static str {
+    match reason.kind() {
+        io::ErrorKind::OutOfMemory => {
+            "\n  Lower dpdk.memory_mib: this machine has not so much memory to give"
+        }
+        _ => "",
+    }
 }
 
 fn listed<T: std::fmt::Display>(what: &str, items: &[T]) -> String {

@@ -2,6 +2,7 @@
 //!
 //! Loading it loads libdpdk, so only the commands that drive a NIC need libdpdk on the machine.
 
+use std::error::Error as _;
 use std::ffi::{c_char, c_int, c_uint};
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -89,8 +90,8 @@ pub fn load() -> Result<&'static Shim, Error> {
     }
     let file = file_of(OBJECT)?;
     // SAFETY: the object has no constructors of its own; those of libdpdk only register drivers.
-    let library = unsafe { Library::new(path_of(&file)) }.map_err(|e| missing(&e.to_string()))?;
-    let shim = Shim::resolve(&library).map_err(|e| missing(&e.to_string()))?;
+    let library = unsafe { Library::new(path_of(&file)) }.map_err(|error| missing(&error))?;
+    let shim = Shim::resolve(&library).map_err(|error| missing(&error))?;
     std::mem::forget(library);
     Ok(LOADED.get_or_init(|| shim))
 }
@@ -109,11 +110,13 @@ pub fn path_of(file: &OwnedFd) -> String {
 }
 
 /// Finds the library in a message such as `librte_eal.so.23: cannot open shared object file: ...`.
-fn missing(message: &str) -> Error {
+fn missing(error: &libloading::Error) -> Error {
+    // The loader's own words are in the source; the error itself says only what was called.
+    let message = error.source().unwrap_or(error).to_string();
     let library = message
         .split(':')
         .next()
-        .unwrap_or(message)
+        .unwrap_or(&message)
         .trim()
         .to_owned();
     let package = match library.split_once(".so.") {
@@ -129,7 +132,7 @@ fn missing(message: &str) -> Error {
     Error::LibraryMissing {
         library,
         package,
-        message: message.to_owned(),
+        message,
     }
 }
 
@@ -139,9 +142,16 @@ mod tests {
 
     #[test]
     fn a_missing_library_names_its_package() {
-        let text = "librte_ethdev.so.23: cannot open shared object file: No such file or directory";
-        let text = missing(text).to_string();
-        assert!(text.contains("librte_ethdev.so.23"), "{text}");
-        assert!(text.contains("apt install dpdk librte-ethdev23"), "{text}");
+        // SAFETY: there is no such library, so none of its code runs.
+        let error = unsafe { Library::new("librte_nowhere.so.23") }
+            .err()
+            .unwrap();
+        let text = missing(&error).to_string();
+        assert!(
+            text.starts_with("librte_nowhere.so.23 is missing: "),
+            "{text}"
+        );
+        assert!(text.contains("apt install dpdk librte-nowhere23"), "{text}");
+        assert!(text.contains("cannot open shared object file"), "{text}");
     }
 }
