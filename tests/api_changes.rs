@@ -504,7 +504,11 @@ fn a_removed_backend_without_flows_leaves() {
     let client = world.client();
     served(&client);
     let mut events = client.events();
-    client.delete("/pools/web/backends/a").ok(200);
+    let generation = client.delete("/pools/web/backends/a").ok(200)["generation"].clone();
+    // The clean clocks start anew until every worker knows of the change.
+    client
+        .get(&format!("/generations/{generation}?wait=steered"))
+        .ok(200);
     world.node(|node| node.pass(Millis::seconds(7_501)));
     let gone = json!({ "pool": "web", "backend": "a", "mode": null });
     assert!(events.any(|(_, name, data)| name == "backend" && data == gone));
