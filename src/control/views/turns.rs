@@ -2,7 +2,7 @@
 //!
 //! When the table is short of room, every second one of the slots that learn is suspended and gives back its entries
 //! that name the default; those that need the shortest time yet go on. When half of the room is free again, half as
-//! many as there are go on. So the slots on the move are as many as there is room for, and each has its turn.
+//! many more may. So the slots on the move are as many as there is room for, and each has its turn.
 
 use super::Views;
 use super::view::PoolView;
@@ -20,6 +20,8 @@ pub struct Turns {
     walks: u64,
     /// At how many the next judgement is due.
     due: u64,
+    /// How many slots may learn at once: it grows also while those that do flip one after another.
+    allowed: usize,
 }
 
 /// How much room the table of entries has.
@@ -42,9 +44,16 @@ impl Turns {
             return;
         }
         let turned = match room(entries) {
-            Room::Short => views.relieve(tick),
+            Room::Short => {
+                self.allowed = views.learning(tick).div_ceil(2);
+                views.relieve(tick)
+            }
             Room::Enough => false,
-            Room::Plenty => views.resume(tick),
+            Room::Plenty => {
+                let more = (self.allowed / 2).max(1);
+                self.allowed = self.allowed.saturating_add(more);
+                views.resume(self.allowed.saturating_sub(views.learning(tick)), tick)
+            }
         };
         if turned {
             self.due = self.walks + WALKS;
@@ -88,13 +97,16 @@ impl Views {
         !waiting.is_empty()
     }
 
-    /// Lets half as many slots go on as learn now, at least one. Returns whether one did.
-    fn resume(&mut self, tick: &Tick) -> bool {
+    /// How many slots learn.
+    fn learning(&self, tick: &Tick) -> usize {
         let views = self.views.values();
-        let learning: usize = views
+        views
             .map(|view| view.slots.learning(tick.now).count())
-            .sum();
-        let wanted = (learning / 2).max(1);
+            .sum()
+    }
+
+    /// Lets so many slots go on. Returns whether one did.
+    fn resume(&mut self, wanted: usize, tick: &Tick) -> bool {
         let mut left = wanted;
         for view in self.views.values_mut() {
             left -= view.slots.resume(left, tick);
