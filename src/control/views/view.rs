@@ -119,7 +119,7 @@ impl PoolView {
             self.slots.touch();
         }
         self.wanted = now_wanted;
-        let died = self.slots.set_dead(|id| wanted.dead.contains(&id));
+        self.slots.set_dead(|id| wanted.dead.contains(&id));
         if wanted.panics(pool) {
             tracing::warn!(
                 pool = pool.name,
@@ -133,7 +133,7 @@ impl PoolView {
             .iter()
             .filter_map(|b| Some((self.slots.local(b.id)?, b)));
         let claims = Some(claims(locals));
-        if died || claims != self.claims {
+        if claims != self.claims || self.slots.is_stuck() {
             let slots = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
             let table = table(claims.as_deref().unwrap_or_default(), slots);
             self.claims = claims;

@@ -49,6 +49,8 @@ pub struct WantedBackend {
     pub address: IpAddr,
     /// Share of the pool.
     pub weight: u32,
+    /// The same once it is grown.
+    pub grown: u32,
     /// Takes new flows. One that drains or is dead does not.
     pub takes_new: bool,
     /// Goes as soon as nothing names it any more.
@@ -59,7 +61,7 @@ impl Wanted {
     /// Whether so much of a pool is dead that it is doubted.
     #[must_use]
     pub fn panics(&self, pool: &WantedPool) -> bool {
-        let weight = |backend: &WantedBackend| u64::from(backend.weight);
+        let weight = |backend: &WantedBackend| u64::from(backend.grown);
         let all: u64 = pool.backends.iter().map(weight).sum();
         let dead = pool.backends.iter().filter(|b| self.dead.contains(&b.id));
         dead.map(weight).sum::<u64>() * 100 > all * u64::from(pool.panic_percent)
@@ -122,6 +124,7 @@ impl Wanted {
                 name: backend.clone(),
                 address: spec.address,
                 weight,
+                grown: spec.weight,
                 takes_new,
                 leaves: mode == Mode::Removing,
             });

@@ -135,16 +135,20 @@ impl Slots {
         Some(local)
     }
 
-    /// Says of each backend whether its connections are given up. Returns whether one's are that were not.
-    pub fn set_dead(&mut self, is_dead: impl Fn(BackendId) -> bool) -> bool {
-        let mut died = false;
+    /// Says of each backend whether its connections are given up.
+    pub fn set_dead(&mut self, is_dead: impl Fn(BackendId) -> bool) {
         for member in self.members.iter_mut().flatten() {
             let dead = is_dead(member.id);
             self.dirty |= member.dead != dead;
-            died |= dead && !member.dead;
             member.dead = dead;
         }
-        died
+    }
+
+    /// Whether a default is dead, so that its slot waits for a target that is not.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        let named = |slot: &Slot| slot.default != NO_BACKEND && self.is_dead(slot.default);
+        self.slots.iter().any(named)
     }
 
     /// How many slots there are.
