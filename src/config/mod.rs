@@ -316,7 +316,7 @@ pub struct Backend {
 }
 
 /// `[[service]]`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Service {
     /// Name.
     pub name: String,

@@ -13,7 +13,7 @@ use super::state::Mode;
 use super::store::StoreError;
 use super::store::WallTime;
 use super::views::{
-    Growth, Lookup, Sweeper, Turns, ViewKey, ViewRecord, Views, WALK_PAUSE, Wanted,
+    Assigned, Growth, Lookup, Sweeper, Turns, ViewKey, ViewRecord, Views, WALK_PAUSE, Wanted,
 };
 use crate::config;
 use crate::flow::transition::{Progress, Tick};
@@ -26,8 +26,16 @@ const STEP: u32 = 50;
 const GLANCE: u32 = 2;
 /// Buckets of entries that one call walks over: some milliseconds' worth.
 const STRETCH: usize = 1 << 14;
-/// The key under which the list of views is kept.
+/// The key under which the [`Index`] is kept.
 const INDEX: &str = "views";
+
+/// What is kept beside the views' own records.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+struct Index {
+    views: Vec<ViewKey>,
+    /// Services as the workers have them, which may be others than the newest state's.
+    services: Vec<Assigned>,
+}
 
 /// Where plans go.
 pub trait Publish {
@@ -98,7 +106,7 @@ impl Controller {
         settings: config::Flows,
         now: Millis,
     ) -> Result<Self, StoreError> {
-        let records = read_records(&ledger)?;
+        let (records, services) = read_records(&ledger)?;
         let tick = Tick {
             now,
             taken: Round(0),
@@ -107,7 +115,7 @@ impl Controller {
             moves: settings.moving_slots,
         };
         let mut growth = Growth::default();
-        let mut views = Views::restored(slots, records, &tick);
+        let mut views = Views::restored(slots, records, services, &tick);
         views.want(
             &Wanted::of(ledger.state(), ledger.roster(), &mut growth, now),
             &tick,
@@ -341,8 +349,11 @@ impl Controller {
     /// Records what a restart has to know, then publishes.
     fn publish(&mut self, publish: &mut impl Publish) -> Result<(), StoreError> {
         let records = self.views.records();
-        if !records.is_empty() {
-            let index: Vec<&ViewKey> = self.views.keys().collect();
+        if !records.is_empty() || self.views.is_reassigned() {
+            let index = Index {
+                views: self.views.keys().cloned().collect(),
+                services: self.views.services().to_vec(),
+            };
             let mut blobs = vec![(INDEX.to_owned(), encode(&index))];
             blobs.extend(
                 records
@@ -373,14 +384,15 @@ fn encode(value: &impl serde::Serialize) -> Vec<u8> {
     postcard::to_allocvec(value).unwrap_or_default()
 }
 
-/// The records of the views that there were. One that can't be read is said and left out: its pool starts settled.
-fn read_records(ledger: &Ledger) -> Result<Vec<ViewRecord>, StoreError> {
+/// The records of the views that there were, and which services looked through them. One that can't be read is said and
+/// left out: its pool starts settled.
+fn read_records(ledger: &Ledger) -> Result<(Vec<ViewRecord>, Vec<Assigned>), StoreError> {
     let Some(index) = ledger.blob(INDEX)? else {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     };
-    let keys: Vec<ViewKey> = postcard::from_bytes(&index).unwrap_or_default();
+    let Index { views, services } = postcard::from_bytes(&index).unwrap_or_default();
     let mut records = Vec::new();
-    for key in keys {
+    for key in views {
         let bytes = ledger.blob(&blob_key(&key))?.unwrap_or_default();
         match postcard::from_bytes(&bytes) {
             Ok(record) => records.push(record),
@@ -389,5 +401,5 @@ fn read_records(ledger: &Ledger) -> Result<Vec<ViewRecord>, StoreError> {
             ),
         }
     }
-    Ok(records)
+    Ok((records, services))
 }

@@ -39,30 +39,52 @@ pub enum ViewKey {
     Service(String),
 }
 
+/// A service, and the view that it looks through.
+pub type Assigned = (config::Service, ViewKey);
+
 /// All views of a node, and the services that look through them.
 #[derive(Debug)]
 pub struct Views {
     /// Slots per view.
     slots: u32,
     views: BTreeMap<ViewKey, PoolView>,
-    services: Vec<(config::Service, ViewKey)>,
+    services: Vec<Assigned>,
     /// Services have changed since the plan was made last.
     dirty: bool,
 }
 
 impl Views {
-    /// Views of `slots` slots, as they were before a restart.
+    /// Views of `slots` slots, and the services that looked through them, as they were before a restart.
     #[must_use]
-    pub fn restored(slots: u32, records: Vec<ViewRecord>, tick: &Tick) -> Self {
+    pub fn restored(
+        slots: u32,
+        records: Vec<ViewRecord>,
+        mut services: Vec<Assigned>,
+        tick: &Tick,
+    ) -> Self {
         let views = records.into_iter().filter_map(|record| {
             Some((record.key.clone(), PoolView::restored(record, slots, tick)?))
         });
+        let views: BTreeMap<_, _> = views.collect();
+        services.retain(|(_, key)| views.contains_key(key));
         Self {
             slots,
-            views: views.collect(),
-            services: Vec::new(),
+            views,
+            services,
             dirty: true,
         }
+    }
+
+    /// Services, each with the view that it looks through.
+    #[must_use]
+    pub fn services(&self) -> &[Assigned] {
+        &self.services
+    }
+
+    /// Whether a service looks through another view than when the plan was made last.
+    #[must_use]
+    pub const fn is_reassigned(&self) -> bool {
+        self.dirty
     }
 
     /// Slots per view.
@@ -96,7 +118,7 @@ impl Views {
 
     /// Which view each wanted service looks through. One whose pool is another than before gets a view of its own,
     /// parted from the one it had.
-    fn assign(&mut self, wanted: &Wanted, tick: &Tick) -> Vec<(config::Service, ViewKey)> {
+    fn assign(&mut self, wanted: &Wanted, tick: &Tick) -> Vec<Assigned> {
         let mut assigned = Vec::with_capacity(wanted.services.len());
         for service in &wanted.services {
             let Some(pool) = wanted.pools.get(service.pool) else {
@@ -129,8 +151,8 @@ impl Views {
     }
 
     /// The most specific service that had what is now this service's.
-    fn covering(&self, service: &config::Service) -> Option<&(config::Service, ViewKey)> {
-        let covers = |(old, _): &&(config::Service, ViewKey)| {
+    fn covering(&self, service: &config::Service) -> Option<&Assigned> {
+        let covers = |(old, _): &&Assigned| {
             old.protocol == service.protocol
                 && old.address.contains(&service.address)
                 && service.ports.iter().all(|range| {
@@ -244,7 +266,7 @@ impl Views {
     pub fn plan(&mut self) -> Plan {
         self.dirty = false;
         let places: BTreeMap<ViewKey, u32> = self.views.keys().cloned().zip(0..).collect();
-        let service = |(definition, key): &(config::Service, ViewKey)| ServicePlan {
+        let service = |(definition, key): &Assigned| ServicePlan {
             definition: definition.clone(),
             view: places.get(key).copied().unwrap_or(u32::MAX),
         };
