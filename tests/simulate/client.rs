@@ -1,0 +1,269 @@
+//! Clients: what they send next, and when.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use tentetsu::flow::{Kind, Place, Segment};
+use tentetsu::packet::{FlowKey, FlowKeys, Transport};
+use tentetsu::wire::{PortPair, TCP, UDP};
+
+use super::climate::Climate;
+use super::random::Random;
+
+/// How a client behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Habit {
+    /// Sends all the time.
+    Chatty,
+    /// Sends rarely, often just before it counts as gone.
+    Sleeper,
+    /// Sends keepalives alone.
+    Keeper,
+    /// Ends its direction early and listens.
+    Listener,
+    /// Sends more than the sequence space holds.
+    Uploader,
+}
+
+/// Where a connection stands, as the client sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Its SYN is out.
+    Opening,
+    /// A server's answer came.
+    Open,
+    /// It has sent its FIN.
+    HalfClosed,
+    /// There is none.
+    Over,
+}
+
+/// One 5-tuple, and the connection that uses it.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub key: FlowKey,
+    pub udp: bool,
+    pub worker: usize,
+    pub habit: Habit,
+    pub state: State,
+    /// Counts connections of the tuple and of its successors, so that what is under way of an old one is told from the
+    /// new one's.
+    pub epoch: u32,
+    /// The next sequence number.
+    pub next: u32,
+    pub ack: u32,
+    /// SYNs sent.
+    pub syns: u32,
+    /// Packets that it sends yet.
+    pub left: u32,
+    /// Whose answer came first.
+    pub server: Option<IpAddr>,
+    /// When a packet of it was forwarded last.
+    pub seen: u64,
+}
+
+/// A packet that a client sends.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent {
+    pub segment: Segment,
+    /// When the next is due.
+    pub pause: u64,
+}
+
+/// SYNs until a client gives up.
+const PATIENCE: u32 = 4;
+
+/// A 5-tuple of the world's clients.
+pub fn key(source: [u8; 4], port: u16, vip: Ipv4Addr, udp: bool) -> FlowKey {
+    let mut keys = FlowKeys::default();
+    let [a, b, c, d] = source;
+    let [e, f, g, h] = vip.octets();
+    let transport = Transport {
+        ports: PortPair::new(port, 80),
+        protocol: if udp { UDP } else { TCP },
+    };
+    keys.set_v4(0, [a, b, c, d, e, f, g, h], transport);
+    keys.key(0, false)
+}
+
+impl Client {
+    pub const fn nobody() -> Self {
+        Self {
+            key: FlowKey([0; 5]),
+            udp: false,
+            worker: 0,
+            habit: Habit::Chatty,
+            state: State::Over,
+            epoch: 0,
+            next: 0,
+            ack: 0,
+            syns: 0,
+            left: 0,
+            server: None,
+            seen: 0,
+        }
+    }
+
+    /// Begins another connection, at times by the same 5-tuple.
+    pub fn begin(&mut self, climate: &Climate, random: &mut Random) {
+        if self.epoch == 0 || !random.percent(25) {
+            self.udp = random.percent(15);
+            let vip = random.pick(&[7, 8]);
+            let source = [192, 0, 2, random.within(1..9) as u8];
+            let port = 1_024 + random.within(0..60_000) as u16;
+            self.key = key(source, port, Ipv4Addr::new(203, 0, 113, vip), self.udp);
+            self.worker = random.within(0..climate.workers as u64) as usize;
+        }
+        self.epoch += 1;
+        self.habit = match random.within(0..100) {
+            0..3 if climate.uploads => Habit::Uploader,
+            0..40 => Habit::Chatty,
+            40..70 => Habit::Sleeper,
+            70..85 => Habit::Keeper,
+            _ => Habit::Listener,
+        };
+        // Half of the space is the clients', around its seam; the other is left to forgers, whose guesses are wrong.
+        self.next = random.word() >> 1;
+        self.next = self.next.wrapping_sub(1 << 30);
+        self.ack = (random.word() >> 1).wrapping_sub(1 << 30);
+        (self.state, self.syns, self.server) = (State::Opening, 0, None);
+        self.left = match self.habit {
+            Habit::Uploader => 70_000,
+            Habit::Sleeper | Habit::Keeper => random.within(2..8) as u32,
+            _ => random.within(2..40) as u32,
+        };
+    }
+
+    /// What it sends now; `None`: its connection is over.
+    pub fn step(&mut self, climate: &Climate, random: &mut Random) -> Option<Sent> {
+        match self.state {
+            State::Over => None,
+            _ if self.udp => self.datagram(climate, random),
+            State::Opening => self.open(),
+            State::Open => self.send(climate, random),
+            State::HalfClosed => self.listen(climate, random),
+        }
+    }
+
+    fn datagram(&mut self, climate: &Climate, random: &mut Random) -> Option<Sent> {
+        self.left = self.left.checked_sub(1)?;
+        self.state = State::Open;
+        Some(Sent {
+            segment: Segment::WITHIN,
+            pause: self.pause(climate, random),
+        })
+    }
+
+    fn open(&mut self) -> Option<Sent> {
+        self.syns += 1;
+        if self.syns > PATIENCE {
+            return None;
+        }
+        let pause = 1_000 << (self.syns - 1);
+        Some(Sent {
+            segment: at(Kind::First, self.next, 1, None),
+            pause,
+        })
+    }
+
+    /// What follows the server's answer.
+    pub fn opened(&mut self, server: IpAddr) {
+        self.state = State::Open;
+        self.server = Some(server);
+        self.next = self.next.wrapping_add(1);
+    }
+
+    fn send(&mut self, climate: &Climate, random: &mut Random) -> Option<Sent> {
+        let pause = self.pause(climate, random);
+        self.ack = self.ack.wrapping_add(random.word() >> 17);
+        if self.left == 0 {
+            return self.close(climate, random);
+        }
+        self.left -= 1;
+        let segment = match (self.habit, random.within(0..20)) {
+            (Habit::Uploader, _) => self.data(65_000),
+            // Keepalives: RFC 9293, section 3.8.4.
+            (Habit::Keeper, _) | (_, 0) => {
+                at(Kind::Within, self.next.wrapping_sub(1), 0, Some(self.ack))
+            }
+            // A repetition.
+            (_, 1) => at(Kind::Within, self.next.wrapping_sub(1), 1, Some(self.ack)),
+            // An acknowledgement.
+            (_, 2..8) => at(Kind::Within, self.next, 0, Some(self.ack)),
+            _ => self.data(random.within(1..60_000) as u32),
+        };
+        Some(Sent { segment, pause })
+    }
+
+    /// A segment that is lost is sent again: no client runs ahead of what its server acknowledged.
+    pub fn take_back(&mut self, segment: Segment) {
+        if let (Kind::Within, Place::Sequence { seq, end, .. }) = (segment.kind, segment.place)
+            && end == self.next
+        {
+            self.next = if end.wrapping_sub(seq) > 1 { seq } else { end };
+        }
+    }
+
+    fn data(&mut self, length: u32) -> Segment {
+        let seq = self.next;
+        self.next = self.next.wrapping_add(length);
+        at(Kind::Within, seq, length, Some(self.ack))
+    }
+
+    /// Ends with a RST, or with a FIN and whatever follows.
+    fn close(&mut self, climate: &Climate, random: &mut Random) -> Option<Sent> {
+        if random.percent(15) {
+            self.state = State::Over;
+            let segment = at(Kind::Reset, self.next, 0, None);
+            return Some(Sent { segment, pause: 1 });
+        }
+        self.state = State::HalfClosed;
+        self.left = random.within(1..4) as u32;
+        let segment = at(Kind::Fin, self.next, 1, Some(self.ack));
+        self.next = self.next.wrapping_add(1);
+        let pause = self.listening(climate, random);
+        Some(Sent { segment, pause })
+    }
+
+    fn listen(&mut self, climate: &Climate, random: &mut Random) -> Option<Sent> {
+        self.left = self.left.checked_sub(1)?;
+        self.ack = self.ack.wrapping_add(random.word() >> 17);
+        Some(Sent {
+            segment: at(Kind::Within, self.next, 0, Some(self.ack)),
+            pause: self.listening(climate, random),
+        })
+    }
+
+    fn listening(&self, climate: &Climate, random: &mut Random) -> u64 {
+        let longest = u64::from(climate.half_closed);
+        match self.habit {
+            Habit::Listener => random.pick(&[longest - 1, longest - 40, longest / 2]),
+            _ => random.within(10..longest / 2),
+        }
+    }
+
+    fn pause(&self, climate: &Climate, random: &mut Random) -> u64 {
+        let longest = u64::from(climate.idle);
+        match self.habit {
+            Habit::Uploader => 1,
+            Habit::Chatty | Habit::Listener => random.within(1..1_500),
+            Habit::Sleeper => random.pick(&[
+                longest - 1,
+                longest - 1,
+                longest - 50,
+                longest * 9 / 10,
+                longest / 2,
+                40,
+            ]),
+            Habit::Keeper => random.pick(&[longest / 3, longest * 3 / 4]),
+        }
+    }
+}
+
+/// A TCP segment that takes so many numbers.
+pub const fn at(kind: Kind, seq: u32, takes: u32, ack: Option<u32>) -> Segment {
+    let end = seq.wrapping_add(takes);
+    Segment {
+        kind,
+        place: Place::Sequence { seq, end, ack },
+    }
+}
