@@ -61,8 +61,8 @@ Examples:
   tentetsu config example > lb1.toml && tentetsu check --config lb1.toml
   tentetsu run --config lb1.toml
 
-Exit codes: 0 done, 1 a negative answer, 2 a wrong command line, 69 something can't be reached, 77 not permitted,
-78 the configuration is wrong")]
+Exit codes: 0 done, 1 a negative answer, 2 a wrong command line, 69 something can't be reached,
+77 not permitted, 78 the configuration is wrong")]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
