@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::Error;
 use super::super::publisher::TablePublisher;
-use super::super::{Error, source};
 use crate::config::{Config, Millis as Span};
 use crate::control::command::Command;
 use crate::control::controller::{Controller, Stage};
 use crate::control::ledger::{Ledger, Request};
+use crate::control::state::Definitions;
 use crate::control::store::{MemoryStore, WallTime};
 use crate::control::synthetic_next_hops;
 use crate::table::{HashKey, Subscriber};
@@ -60,8 +61,7 @@ impl<'s> Steering<'s> {
         settings.syn_guard = Span(0);
         let ledger = Ledger::open(Box::new(MemoryStore::default()))?;
         let now = shared.clock.now();
-        let mut controller = Controller::open(ledger, config.maglev.slots, settings, now)?;
-        controller.execute(&source::request(config), WallTime::now())?;
+        let controller = Controller::open(ledger, config.maglev.slots, settings, now)?;
         let hops = synthetic_next_hops(config);
         let (publisher, subscribers) = TablePublisher::new(config.ports.clone(), key, hops, 1);
         let mut steering = Self {
@@ -72,6 +72,12 @@ impl<'s> Steering<'s> {
             load,
             changed: 0,
         };
+        // The file has the appliance's own, and the API the rest, so that it may be changed.
+        steering.execute(Command::LoadFile {
+            definitions: Definitions::default(),
+            site: config.into(),
+        })?;
+        steering.execute(Command::ReplaceAll(config.into()))?;
         steering.advance()?;
         let subscriber = subscribers.into_iter().next();
         let subscriber = subscriber.ok_or_else(|| Error::Worker {
