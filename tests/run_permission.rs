@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Debian's `nobody`.
 const NOBODY: u32 = 65534;
@@ -32,7 +33,7 @@ fn run(more: &str, [state, flows, socket]: [&str; 3]) -> Output {
          [api]\nsocket = \"{top}/{socket}/api.sock\"\n\
          [dpdk]\nhuge_pages = \"off\"\nmemory_mib = 64\nfile_prefix = \"tt-test-{}\"\n\
          [[port]]\nname = \"wan\"\ndevice = \"net_null0\"\nexception = \"off\"\naddresses = [\"192.0.2.1/24\"]\n{more}\n",
-        std::process::id()
+        prefix()
     );
     fs::write(folder.path().join("lb.toml"), config).unwrap();
     let mut command = Command::new(program);
@@ -45,6 +46,13 @@ fn run(more: &str, [state, flows, socket]: [&str; 3]) -> Output {
         .args(["run", "--config", "lb.toml"])
         .output()
         .unwrap()
+}
+
+/// Of each run its own: these run side by side.
+fn prefix() -> String {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    let run = RUNS.fetch_add(1, Ordering::Relaxed);
+    format!("{}-{run}", std::process::id())
 }
 
 fn is_a_matter_of_permission(output: &Output, what: &str) {

@@ -3,6 +3,8 @@
 //!
 //! It has no thread: its owner calls [`Controller::advance`] after each event, and again when that says so.
 
+mod records;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -12,13 +14,12 @@ use super::plan::Plan;
 use super::state::Mode;
 use super::store::StoreError;
 use super::store::WallTime;
-use super::views::{
-    Assigned, Growth, Lookup, Sweeper, Turns, ViewKey, ViewRecord, Views, WALK_PAUSE, Wanted,
-};
+use super::views::{Growth, Lookup, Sweeper, Turns, ViewKey, Views, WALK_PAUSE, Wanted};
 use crate::config;
 use crate::flow::transition::{Progress, Tick};
 use crate::flow::{Flows, Millis};
 use crate::table::{BackendId, Generation, Round};
+use records::{INDEX, Index, blob_key, encode, read_records};
 
 /// The shortest time between two steps of the slots, in milliseconds: what falls into it is published together.
 const STEP: u32 = 50;
@@ -26,17 +27,6 @@ const STEP: u32 = 50;
 const GLANCE: u32 = 2;
 /// Buckets of entries that one call walks over: some milliseconds' worth.
 const STRETCH: usize = 1 << 14;
-/// The key under which the [`Index`] is kept.
-const INDEX: &str = "views";
-
-/// What is kept beside the views' own records.
-#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
-struct Index {
-    views: Vec<ViewKey>,
-    /// Services as the workers have them, which may be others than the newest state's.
-    services: Vec<Assigned>,
-}
-
 /// Where plans go.
 pub trait Publish {
     /// Publishes a plan to every worker, under a new round.
@@ -370,36 +360,4 @@ impl Controller {
         publish.publish(self.told.0, self.views.plan());
         Ok(())
     }
-}
-
-fn blob_key(key: &ViewKey) -> String {
-    match key {
-        ViewKey::Pool(name) => format!("view/pool/{name}"),
-        ViewKey::Service(name) => format!("view/service/{name}"),
-    }
-}
-
-fn encode(value: &impl serde::Serialize) -> Vec<u8> {
-    // Only a sequence of unknown length could fail, and there is none.
-    postcard::to_allocvec(value).unwrap_or_default()
-}
-
-/// The records of the views that there were, and which services looked through them. One that can't be read is said and
-/// left out: its pool starts settled.
-fn read_records(ledger: &Ledger) -> Result<(Vec<ViewRecord>, Vec<Assigned>), StoreError> {
-    let Some(index) = ledger.blob(INDEX)? else {
-        return Ok((Vec::new(), Vec::new()));
-    };
-    let Index { views, services } = postcard::from_bytes(&index).unwrap_or_default();
-    let mut records = Vec::new();
-    for key in views {
-        let bytes = ledger.blob(&blob_key(&key))?.unwrap_or_default();
-        match postcard::from_bytes(&bytes) {
-            Ok(record) => records.push(record),
-            Err(error) => tracing::error!(
-                "the record of {key:?} is damaged, its connections may break: {error}"
-            ),
-        }
-    }
-    Ok((records, services))
 }
