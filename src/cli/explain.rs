@@ -2,32 +2,36 @@
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
 use super::offline::Offline;
+use super::protocol::Protocol;
+use super::remote::explain::{Output, Target, ask};
 use super::{Exit, Failure};
-use crate::config;
-use crate::control::api::schema::{ExplainQuery, Explanation, OuterHeader};
+use crate::control::api::schema::{ExplainQuery, Explanation, Moving, OuterHeader};
 use crate::explain::explain;
 
 /// Say where a connection goes, and why
 ///
-/// Walks a packet of the connection through the same graph that the appliance runs, and tells what each stage
-/// decided. Needs no root, no NIC, and no running appliance.
+/// Asks the running appliance: the answer is by its tables of now, and tells of a slot that is moving which entry and
+/// which rule decide. With --config it is by that file alone, and needs no root, no NIC, and no running appliance.
+/// Either way a packet of the connection walks through the graph, and leaves no trace.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Exit codes: 0 it goes to a backend, 1 it is dropped or left to the host, 78 the configuration has faults
+Exit codes: 0 it goes to a backend, 1 it is dropped or left to the host, 2 a wrong command line,
+69 the appliance can't be reached, 77 no permission, 78 the configuration has faults
 
 Examples:
+  tentetsu explain tcp 198.51.100.7:40000 203.0.113.10:80
   tentetsu explain --config lb1.toml tcp 198.51.100.7:40000 203.0.113.10:80
-  tentetsu explain --config lb1.toml udp '[2001:db8::7]:5353' '[2001:db8:1::10]:53' --format json")]
+  tentetsu explain --config lb1.toml udp '[2001:db8::7]:5353' '[2001:db8:1::10]:53' -o json")]
 pub struct ExplainArgs {
-    /// The configuration file (TOML)
+    /// Explain by this configuration file (TOML) instead of asking the running appliance
     #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    config: Option<PathBuf>,
     /// Transport protocol
     #[arg(value_enum)]
     protocol: Protocol,
@@ -38,8 +42,16 @@ pub struct ExplainArgs {
     #[arg(value_name = "VIP:PORT", value_parser = endpoint)]
     vip: SocketAddr,
     /// How the answer is printed
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(
+        short = 'o',
+        long,
+        visible_alias = "output",
+        value_enum,
+        default_value = "text"
+    )]
     format: Format,
+    #[command(flatten)]
+    target: Target,
 }
 
 fn endpoint(text: &str) -> Result<SocketAddr, &'static str> {
@@ -48,25 +60,9 @@ fn endpoint(text: &str) -> Result<SocketAddr, &'static str> {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Protocol {
-    Tcp,
-    Udp,
-    Sctp,
-}
-
-impl From<Protocol> for config::Protocol {
-    fn from(protocol: Protocol) -> Self {
-        match protocol {
-            Protocol::Tcp => Self::Tcp,
-            Protocol::Udp => Self::Udp,
-            Protocol::Sctp => Self::Sctp,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
 enum Format {
     /// For people
+    #[value(alias = "table")]
     Text,
     /// For programs
     Json,
@@ -75,34 +71,67 @@ enum Format {
 /// Prints the explanation.
 ///
 /// # Errors
-/// Faults of the configuration, or a client and VIP of different families.
+/// Faults of the configuration, a node that can't be reached, or a client and VIP of different families.
 pub fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
-    let offline = Offline::load(&args.config)?;
+    if args.client.is_ipv4() != args.vip.is_ipv4() {
+        let message = format!(
+            "{} and {} are of different families: give both as IPv4 or both as IPv6",
+            args.client, args.vip
+        );
+        let exit = Exit::Usage;
+        return Err(Failure { exit, message });
+    }
     let query = ExplainQuery {
         protocol: args.protocol.into(),
         client: args.client,
         vip: args.vip,
     };
-    let explanation = explain(&query, &offline.snapshot, None).ok_or_else(|| Failure {
-        exit: Exit::Usage,
-        message: format!(
-            "{} and {} are of different families: give both as IPv4 or both as IPv6",
-            args.client, args.vip
-        ),
-    })?;
+    match &args.config {
+        Some(config) => by_file(config, &query, args.format),
+        None => by_node(&args.target, &query, args.format),
+    }
+}
+
+fn by_file(config: &Path, query: &ExplainQuery, format: Format) -> Result<ExitCode, Failure> {
+    let offline = Offline::load(config)?;
+    let Some(explanation) = explain(query, &offline.snapshot, None) else {
+        return Ok(Exit::No.into());
+    };
     let mut out = io::stdout().lock();
-    match args.format {
+    match format {
         Format::Text => write(&explanation, &mut out)?,
         Format::Json => {
             serde_json::to_writer_pretty(&mut out, &explanation).map_err(io::Error::from)?;
             writeln!(out)?;
         }
     }
-    let forwarded = explanation.reason.is_none() && explanation.backend.is_some();
-    Ok(if forwarded { Exit::Ok } else { Exit::No }.into())
+    Ok(exit(&explanation).into())
 }
 
-fn write(explanation: &Explanation, out: &mut impl io::Write) -> io::Result<()> {
+fn by_node(target: &Target, query: &ExplainQuery, format: Format) -> Result<ExitCode, Failure> {
+    let output = match format {
+        Format::Text => Output::Table,
+        Format::Json => Output::Json,
+    };
+    target.run(output, |session| {
+        let answer = ask(session, query)?;
+        session.print(&answer, |explanation: Explanation, out| {
+            write(&explanation, out)
+        })?;
+        answer.read().map(|explanation| exit(&explanation))
+    })
+}
+
+/// Whether it goes to a backend.
+fn exit(explanation: &Explanation) -> Exit {
+    if explanation.reason.is_none() && explanation.backend.is_some() {
+        Exit::Ok
+    } else {
+        Exit::No
+    }
+}
+
+fn write(explanation: &Explanation, out: &mut dyn io::Write) -> io::Result<()> {
     writeln!(
         out,
         "{} {} -> {}: {}",
@@ -134,5 +163,27 @@ fn write(explanation: &Explanation, out: &mut impl io::Write) -> io::Result<()> 
     };
     line("outer", explanation.outer.as_ref().map(outer))?;
     line("reason", explanation.reason.clone())?;
+    let moving = explanation.moving.as_ref();
+    line("slot is", moving.map(phase))?;
+    line("entry", moving.map(entry))?;
     line("why", Some(explanation.why.clone()))
+}
+
+/// How far a moving slot is, and between which backends.
+fn phase(moving: &Moving) -> String {
+    let name = |backend: &Option<String>| backend.clone().unwrap_or("none".to_owned());
+    let (default, target) = (name(&moving.default), name(&moving.target));
+    format!(
+        "{}: unlisted flows to {default}, new ones to {target}",
+        moving.phase
+    )
+}
+
+/// What is known of the flow itself.
+fn entry(moving: &Moving) -> String {
+    let Some(entry) = &moving.entry else {
+        return "none: the flow is not listed".to_owned();
+    };
+    let backend = entry.backend.as_deref().unwrap_or("a backend that is gone");
+    format!("{backend}, silent for {} ms", entry.idle_ms)
 }

@@ -8,6 +8,8 @@ mod config;
 mod explain;
 mod man;
 mod offline;
+mod protocol;
+mod remote;
 mod replay;
 #[cfg(feature = "dpdk")]
 mod run;
@@ -81,6 +83,17 @@ enum Command {
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Replay(replay::ReplayArgs),
+    Status(remote::status::StatusArgs),
+    Show(remote::show::ShowArgs),
+    Service(remote::service::ServiceArgs),
+    Pool(remote::pool::PoolArgs),
+    Backend(remote::backend::BackendArgs),
+    Apply(remote::definitions::ApplyArgs),
+    Confirm(remote::generations::ConfirmArgs),
+    Diff(remote::definitions::DiffArgs),
+    Rollback(remote::generations::RollbackArgs),
+    Generations(remote::generations::GenerationsArgs),
+    Transition(remote::transition::TransitionArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -98,6 +111,17 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Status(args) => remote::status::run(&args),
+        Command::Show(args) => remote::show::run(&args),
+        Command::Service(args) => remote::service::run(&args),
+        Command::Pool(args) => remote::pool::run(&args),
+        Command::Backend(args) => remote::backend::run(&args),
+        Command::Apply(args) => remote::definitions::apply(&args),
+        Command::Confirm(args) => remote::generations::confirm(&args),
+        Command::Diff(args) => remote::definitions::diff(&args),
+        Command::Rollback(args) => remote::generations::rollback(&args),
+        Command::Generations(args) => remote::generations::list(&args),
+        Command::Transition(args) => remote::transition::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

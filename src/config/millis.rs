@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,15 @@ impl fmt::Display for Millis {
         } else {
             write!(f, "{}ms", self.0)
         }
+    }
+}
+
+impl FromStr for Millis {
+    /// What is wrong, and what to write.
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse(text).map_err(|Problem { message, hint }| format!("{message}: {hint}"))
     }
 }
 

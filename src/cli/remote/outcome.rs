@@ -1,0 +1,136 @@
+//! What became of a write, and what one would do, for people.
+
+use std::io::{self, Write};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use indicatif::HumanDuration;
+use serde_json::Value;
+
+use super::table::Table;
+use crate::control::api::schema::{Move, Outcome, Pending, Preview, Receipt};
+use crate::control::state::Change;
+
+/// Prints what a write answered.
+///
+/// # Errors
+/// When it can't be written.
+pub fn print(outcome: Outcome, out: &mut dyn Write) -> io::Result<()> {
+    match outcome {
+        Outcome::Receipt(receipt) => print_receipt(&receipt, out),
+        Outcome::Preview(preview) => print_preview(&preview, out),
+    }
+}
+
+fn print_receipt(receipt: &Receipt, out: &mut dyn Write) -> io::Result<()> {
+    if receipt.changed {
+        writeln!(out, "generation {}", receipt.generation)?;
+    } else {
+        writeln!(
+            out,
+            "generation {}, as before: nothing to change",
+            receipt.generation
+        )?;
+    }
+    if let Some(cuts) = &receipt.cuts {
+        writeln!(
+            out,
+            "listed flows cut: {}; flows of slots that were not moving are not listed",
+            cuts.listed
+        )?;
+    }
+    if let Some(pending) = &receipt.pending {
+        writeln!(out, "{}", waits(pending))?;
+    }
+    Ok(())
+}
+
+/// What happens to a change that is not confirmed.
+pub fn waits(pending: &Pending) -> String {
+    format!(
+        "generation {} goes back to {} in {} unless you run: tentetsu confirm",
+        pending.generation,
+        pending.back_to,
+        HumanDuration(until(pending.deadline_ms))
+    )
+}
+
+/// How long ago a moment was, by this machine's clock.
+pub fn since(moment_ms: u64) -> Duration {
+    now().saturating_sub(Duration::from_millis(moment_ms))
+}
+
+fn until(moment_ms: u64) -> Duration {
+    Duration::from_millis(moment_ms).saturating_sub(now())
+}
+
+fn now() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+fn print_preview(preview: &Preview, out: &mut dyn Write) -> io::Result<()> {
+    if preview.difference.is_empty() {
+        return writeln!(
+            out,
+            "nothing would change (generation {})",
+            preview.generation
+        );
+    }
+    print_difference(&preview.difference, out)?;
+    if preview.moves.is_empty() {
+        writeln!(out, "no flow would get another backend")
+    } else {
+        writeln!(out)?;
+        print_moves(&preview.moves, out)
+    }
+}
+
+/// A line for each change, as `diff` marks them.
+fn print_difference(changes: &[Change], out: &mut dyn Write) -> io::Result<()> {
+    for Change {
+        path,
+        before,
+        after,
+    } in changes
+    {
+        match (before, after) {
+            (None, after) => writeln!(out, "+ {path}  {}", shown(after.as_ref()))?,
+            (before, None) => writeln!(out, "- {path}  {}", shown(before.as_ref()))?,
+            (before, after) => {
+                let (before, after) = (shown(before.as_ref()), shown(after.as_ref()));
+                writeln!(out, "~ {path}  {before} -> {after}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn shown(value: Option<&Value>) -> String {
+    value.map(Value::to_string).unwrap_or_default()
+}
+
+fn print_moves(moves: &[Move], out: &mut dyn Write) -> io::Result<()> {
+    let rows = moves.iter().map(|of| {
+        let share = format!("{:.1} %", of.share_of_traffic * 100.0);
+        [
+            of.view.clone(),
+            of.slots_moved.to_string(),
+            of.slots.to_string(),
+            share,
+        ]
+    });
+    Table::new(
+        ["NEW FLOWS OF", "SLOTS MOVED", "OF", "SHARE OF TRAFFIC"],
+        rows,
+    )
+    .print(out)
+}
+
+/// Prints what a confirmation answered: it makes no generation.
+///
+/// # Errors
+/// When it can't be written.
+pub fn print_confirmed(receipt: Receipt, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "generation {} stays", receipt.generation)
+}

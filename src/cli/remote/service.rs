@@ -1,0 +1,205 @@
+//! `service`: addresses that clients connect to.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use hyper::Method;
+use hyper::header::{HeaderValue, IF_MATCH, IF_NONE_MATCH};
+use serde_json::{Map, Value, json};
+
+use super::EXIT_CODES;
+use super::change::ChangeArgs;
+use super::connection::Connection;
+use super::error::Error;
+use super::route::Route;
+use super::session::{Session, Write};
+use super::tables;
+use crate::cli::protocol::Protocol;
+use crate::cli::{Exit, Failure};
+use crate::config;
+use crate::control::api::schema::ServiceState;
+
+/// List, show and change services: the addresses that clients connect to
+#[derive(Debug, Args)]
+#[command(after_long_help = format!("\
+{EXIT_CODES}
+
+Examples:
+  tentetsu service list
+  tentetsu service add http --address 203.0.113.10 --protocol tcp --port 80 --port 8000-8099 --pool web
+  tentetsu service set http --pool blue --dry-run
+  tentetsu service set http --pool blue
+  tentetsu service rm http"))]
+pub struct ServiceArgs {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List all services
+    List,
+    /// Show one service
+    Show {
+        /// The service
+        name: String,
+    },
+    /// Add a service
+    Add(AddArgs),
+    /// Change a service; what is left out stays
+    ///
+    /// With another pool the service is pointed there: its flows stay with their backends until they end, new ones go
+    /// to the new pool.
+    Set(SetArgs),
+    /// Remove a service: packets to it are the host's from then on
+    Rm {
+        /// The service
+        name: String,
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+struct AddArgs {
+    /// Its name
+    name: String,
+    /// VIP address, or a prefix of them
+    #[arg(long, value_name = "ADDRESS")]
+    address: String,
+    /// Transport protocol
+    #[arg(long, value_enum)]
+    protocol: Protocol,
+    /// A port, a range such as 8000-8099, or any; several times for several
+    #[arg(long = "port", value_name = "PORT", required = true)]
+    ports: Vec<String>,
+    /// The pool that serves it
+    #[arg(long)]
+    pool: String,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "changes", required = true, multiple = true, args = ["address", "protocol", "ports", "pool"])]
+struct SetArgs {
+    /// The service
+    name: String,
+    /// VIP address, or a prefix of them
+    #[arg(long, value_name = "ADDRESS")]
+    address: Option<String>,
+    /// Transport protocol
+    #[arg(long, value_enum)]
+    protocol: Option<Protocol>,
+    /// A port, a range such as 8000-8099, or any; several times for several; those that it had go
+    #[arg(long = "port", value_name = "PORT")]
+    ports: Vec<String>,
+    /// The pool that serves it
+    #[arg(long)]
+    pool: Option<String>,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+/// Does what was asked for.
+///
+/// # Errors
+/// When the node can't be reached, or says no.
+pub fn run(args: &ServiceArgs) -> Result<ExitCode, Failure> {
+    args.connection.run(|session| match &args.command {
+        Command::List => list(session),
+        Command::Show { name } => show(session, name),
+        Command::Add(args) => add(session, args),
+        Command::Set(args) => set(session, args),
+        Command::Rm { name, change } => remove(session, name, change),
+    })
+}
+
+fn list(session: &Session) -> Result<Exit, Error> {
+    let answer = session.get(&Route::to(&["services"]))?;
+    session.print(&answer, |services: BTreeMap<String, ServiceState>, out| {
+        tables::services(&services).print(out)
+    })?;
+    Ok(Exit::Ok)
+}
+
+fn show(session: &Session, name: &str) -> Result<Exit, Error> {
+    let answer = session.get(&route(name))?;
+    session.print(&answer, |service: ServiceState, out| {
+        tables::service(name, &service, out)
+    })?;
+    Ok(Exit::Ok)
+}
+
+fn add(session: &Session, args: &AddArgs) -> Result<Exit, Error> {
+    let write = Write {
+        body: Some(json!({
+            "address": args.address,
+            "protocol": config::Protocol::from(args.protocol),
+            "ports": ports(&args.ports),
+            "pool": args.pool,
+        })),
+        condition: Some((IF_NONE_MATCH, HeaderValue::from_static("*"))),
+        ..Write::new(Method::PUT, route(&args.name))
+    };
+    let taken = format!(
+        "service {} is there already: `service set` changes it",
+        args.name
+    );
+    let made = args.change.make(session, write);
+    made.map_err(|error| error.advise(412, taken))
+}
+
+/// Reads, changes and writes, if nobody else wrote meanwhile.
+fn set(session: &Session, args: &SetArgs) -> Result<Exit, Error> {
+    let answer = session.get(&route(&args.name))?;
+    let mut spec: Map<String, Value> = answer.read()?;
+    spec.remove("owner");
+    let protocol = args.protocol.map(config::Protocol::from);
+    let ports = Some(ports(&args.ports)).filter(|_| !args.ports.is_empty());
+    let changes = [
+        ("address", args.address.as_ref().map(|value| json!(value))),
+        ("protocol", protocol.map(|value| json!(value))),
+        ("ports", ports),
+        ("pool", args.pool.as_ref().map(|value| json!(value))),
+    ];
+    for (key, value) in changes {
+        spec.extend(value.map(|value| (key.to_owned(), value)));
+    }
+    let write = Write {
+        body: Some(Value::Object(spec)),
+        condition: answer.etag.map(|etag| (IF_MATCH, etag)),
+        ..Write::new(Method::PUT, route(&args.name))
+    };
+    args.change.make(session, write)
+}
+
+fn remove(session: &Session, name: &str, change: &ChangeArgs) -> Result<Exit, Error> {
+    let write = Write {
+        condition: Some((IF_MATCH, HeaderValue::from_static("*"))),
+        ..Write::new(Method::DELETE, route(name))
+    };
+    let absent = format!("there is no service {name}");
+    let made = change.make(session, write);
+    made.map_err(|error| error.advise(412, absent))
+}
+
+fn route(name: &str) -> Route {
+    Route::to(&["services", name])
+}
+
+/// As the API has them: numbers, ranges, or `"any"` alone.
+fn ports(given: &[String]) -> Value {
+    match given {
+        [any] if any == "any" => json!("any"),
+        some => some.iter().map(|text| port(text)).collect(),
+    }
+}
+
+/// A port, or else the text, which the API reads as a range.
+fn port(text: &str) -> Value {
+    text.parse::<u16>().map_or(json!(text), |port| json!(port))
+}
