@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum};
 
 use super::offline::Offline;
 use super::protocol::Protocol;
-use super::remote::explain::{Output, Target, ask};
+use super::remote::connection::{Output, Target};
+use super::remote::explain::ask;
 use super::{Exit, Failure};
 use crate::control::api::schema::{ExplainQuery, Explanation, Moving, OuterHeader};
 use crate::explain::explain;

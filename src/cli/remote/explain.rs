@@ -1,12 +1,10 @@
 //! `explain` of a running node.
 
+use super::client::Answer;
 use super::error::Error;
 use super::route::Route;
 use super::session::Session;
 use crate::control::api::schema::ExplainQuery;
-
-pub use super::client::Answer;
-pub use super::connection::{Output, Target};
 
 /// Asks the node where a connection goes.
 ///

@@ -21,6 +21,7 @@ pub mod generations;
 mod outcome;
 pub mod pool;
 mod route;
+mod running;
 pub mod service;
 mod session;
 pub mod show;

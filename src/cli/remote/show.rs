@@ -9,6 +9,7 @@ use super::connection::Connection;
 use super::error::Error;
 use super::events;
 use super::route::Route;
+use super::running;
 use super::session::Session;
 use super::tables;
 use crate::cli::{Exit, Failure};
@@ -97,13 +98,13 @@ fn show(session: &Session, what: &What) -> Result<(), Error> {
                 tables::pool(name, pool, out)
             })
         }),
-        What::Transitions => session.print(&get("transitions")?, tables::transitions),
-        What::Flows(args) => session.print(&session.get(&args.route())?, tables::flows),
-        What::Drops => session.print(&get("drops")?, tables::drops),
-        What::Ports => session.print(&get("ports")?, tables::ports),
-        What::Workers => session.print(&get("workers")?, tables::workers),
+        What::Transitions => session.print(&get("transitions")?, running::transitions),
+        What::Flows(args) => session.print(&session.get(&args.route())?, running::flows),
+        What::Drops => session.print(&get("drops")?, running::drops),
+        What::Ports => session.print(&get("ports")?, running::ports),
+        What::Workers => session.print(&get("workers")?, running::workers),
         What::Stats => session.print(&get("stats")?, |stats: Stats, out| {
-            tables::stats(&stats, out)
+            running::stats(&stats, out)
         }),
         What::Events(args) => events::follow(session, args.after, args.count),
     }

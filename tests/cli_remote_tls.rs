@@ -1,0 +1,136 @@
+//! Commands over TLS and loopback with tokens, against the real server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
+mod api_fixture;
+mod cli_fixture;
+
+use std::fs;
+use std::path::Path;
+
+use api_fixture::node::StubNode;
+use api_fixture::{World, flows_settings, socket_only};
+use cli_fixture::Program;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tentetsu::config::{self, Role, Tls, Token};
+
+const ADMIN: &str = "the secret of the administrator";
+const READER: &str = "the secret of the reader 1234567";
+
+fn word(secret: &str) -> String {
+    secret.replace(' ', "-")
+}
+
+/// `[api]` on a loopback port of the system's choice, with two tokens.
+fn on_loopback(folder: &Path) -> config::Api {
+    let token = |name: &str, secret: &str, role| {
+        let file = folder.join(name);
+        fs::write(&file, word(secret)).unwrap();
+        let name = name.to_owned();
+        Token { name, role, file }
+    };
+    config::Api {
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        tokens: vec![
+            token("admin", ADMIN, Role::Admin),
+            token("reader", READER, Role::Read),
+        ],
+        ..socket_only(folder)
+    }
+}
+
+fn with_tls(folder: &Path) -> config::Api {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let tls = Tls {
+        certificate: folder.join("api.crt"),
+        key: folder.join("api.key"),
+    };
+    fs::write(&tls.certificate, cert.pem()).unwrap();
+    fs::write(&tls.key, signing_key.serialize_pem()).unwrap();
+    config::Api {
+        tls: Some(tls),
+        ..on_loopback(folder)
+    }
+}
+
+/// The node, and the program aimed at it by `scheme`.
+fn world(api: impl FnOnce(&Path) -> config::Api, scheme: &str) -> (World, Program) {
+    let world = World::with(StubNode::new(flows_settings()), api);
+    let port = world.server.as_ref().unwrap().addresses()[0].port();
+    let api = format!("{scheme}://localhost:{port}");
+    (world, Program { api })
+}
+
+/// Who shows the token in this file of the node's folder.
+fn shows(world: &World, file: &str) -> String {
+    format!("--token-file {}", world.folder.path().join(file).display())
+}
+
+/// Everybody does what their role may, and nothing else; `trust` goes with each command.
+fn check_roles(world: &World, program: &Program, trust: &str) {
+    let [admin, reader] = ["admin", "reader"].map(|file| shows(world, file));
+    program.ok(&format!("backend drain files f1 --wait {admin} {trust}"));
+    program.ok(&format!("backend list files {reader} {trust}"));
+    let refused = program.fails(&format!("backend undrain files f1 {reader} {trust}"), 77);
+    assert!(refused.contains("this takes the role operate"), "{refused}");
+    let refused = program.fails(&format!("status {trust}"), 77);
+    assert!(refused.contains("Authorization: Bearer"), "{refused}");
+    fs::write(
+        world.folder.path().join("stranger"),
+        "nobody-knows-this-word",
+    )
+    .unwrap();
+    let stranger = shows(world, "stranger");
+    program.fails(&format!("status {stranger} {trust}"), 77);
+    fs::write(world.folder.path().join("lines"), "two\nlines\n").unwrap();
+    let lines = shows(world, "lines");
+    let refused = program.fails(&format!("status {lines} {trust}"), 2);
+    assert!(refused.contains("holds no token"), "{refused}");
+}
+
+#[test]
+fn tokens_say_who_asks_on_loopback() {
+    let (world, program) = world(on_loopback, "http");
+    check_roles(&world, &program, "");
+}
+
+#[test]
+fn tokens_say_who_asks_over_tls() {
+    let (world, program) = world(with_tls, "https");
+    let certificate = world.folder.path().join("api.crt");
+    check_roles(
+        &world,
+        &program,
+        &format!("--ca-file {}", certificate.display()),
+    );
+}
+
+#[test]
+fn an_unknown_certificate_is_not_trusted() {
+    let (world, program) = world(with_tls, "https");
+    let other = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let file = world.folder.path().join("other.crt");
+    fs::write(&file, other.cert.pem()).unwrap();
+    let admin = shows(&world, "admin");
+    let text = program.fails(&format!("status {admin} --ca-file {}", file.display()), 69);
+    assert!(text.contains("--ca-file names the certificate"), "{text}");
+    // What the certificate does not name is another host.
+    let named = Program {
+        api: program.api.replace("localhost", "127.0.0.1"),
+    };
+    let own = world.folder.path().join("api.crt");
+    named.fails(&format!("status {admin} --ca-file {}", own.display()), 69);
+    let empty = world.folder.path().join("admin");
+    program.fails(&format!("status --ca-file {}", empty.display()), 2);
+    // Plain HTTP to a port that speaks TLS, and the other way round.
+    let plain = Program {
+        api: program.api.replace("https", "http"),
+    };
+    plain.fails(&format!("status {admin}"), 69);
+}
