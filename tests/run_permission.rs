@@ -8,15 +8,19 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Mutex;
 
 /// Debian's `nobody`.
 const NOBODY: u32 = 65534;
 
 const KEY: &str = "[maglev]\nhash_key = \"000102030405060708090a0b0c0d0e0f\"";
 
+/// One run at a time: a program that is being copied can't be started, and a prefix of DPDK's is one process's.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// Runs with a state directory, a flow file and a socket in these folders, as somebody without rights.
 fn run(more: &str, [state, flows, socket]: [&str; 3]) -> Output {
+    let _turn = TURN.lock();
     let folder = tempfile::tempdir().unwrap();
     let open = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     for (name, mode) in [("theirs", 0o777), ("ours", 0o555)] {
@@ -33,7 +37,7 @@ fn run(more: &str, [state, flows, socket]: [&str; 3]) -> Output {
          [api]\nsocket = \"{top}/{socket}/api.sock\"\n\
          [dpdk]\nhuge_pages = \"off\"\nmemory_mib = 64\nfile_prefix = \"tt-test-{}\"\n\
          [[port]]\nname = \"wan\"\ndevice = \"net_null0\"\nexception = \"off\"\naddresses = [\"192.0.2.1/24\"]\n{more}\n",
-        prefix()
+        std::process::id()
     );
     fs::write(folder.path().join("lb.toml"), config).unwrap();
     let mut command = Command::new(program);
@@ -46,13 +50,6 @@ fn run(more: &str, [state, flows, socket]: [&str; 3]) -> Output {
         .args(["run", "--config", "lb.toml"])
         .output()
         .unwrap()
-}
-
-/// Of each run its own: these run side by side.
-fn prefix() -> String {
-    static RUNS: AtomicU32 = AtomicU32::new(0);
-    let run = RUNS.fetch_add(1, Ordering::Relaxed);
-    format!("{}-{run}", std::process::id())
 }
 
 fn is_a_matter_of_permission(output: &Output, what: &str) {
