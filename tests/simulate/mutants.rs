@@ -20,6 +20,7 @@ pub fn hunt(first: u64, seeds: u64) -> ExitCode {
     let work = || {
         while let Some(&guard) = Guard::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
             let found = without(guard, first, seeds);
+            print(guard, &found, first, seeds);
             caught.lock().unwrap().push((guard, found));
         }
     };
@@ -29,11 +30,7 @@ pub fn hunt(first: u64, seeds: u64) -> ExitCode {
             scope.spawn(work);
         }
     });
-    let mut caught = caught.into_inner().unwrap();
-    caught.sort_by_key(|(guard, _)| *guard as usize);
-    caught
-        .iter()
-        .for_each(|(guard, caught)| print(*guard, caught, first, seeds));
+    let caught = caught.into_inner().unwrap();
     let survivors = caught.iter().filter(|(_, caught)| caught.is_none()).count();
     println!("{} mutants, {survivors} survived", caught.len());
     ExitCode::from(u8::from(survivors > 0))

@@ -1,0 +1,174 @@
+//! The histories that broke earlier drafts of the flow protocol, one by one, on the real code.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers are the simulation's, and fail as a test's body does"
+)]
+
+#[path = "../simulate/client.rs"]
+mod client;
+#[path = "../simulate/climate.rs"]
+mod climate;
+#[path = "../simulate/disk.rs"]
+mod disk;
+#[path = "../simulate/node.rs"]
+mod node;
+#[path = "../simulate/random.rs"]
+mod random;
+mod trace;
+
+use tentetsu::control::command::Command;
+use tentetsu::flow::Limits;
+use trace::{Flow, Trace};
+
+const AMPLE: Limits = Limits::of(4_096);
+
+/// A -> B, and back to A after 10 s: a flow that began at B stays there.
+#[test]
+fn rollback_keeps_a_flow_listed_on_the_former_target() {
+    let mut trace = Trace::moving(AMPLE);
+    let flow = trace.opened(1, "B");
+    trace.pass(6_000);
+    trace.pool("A");
+    for _ in 0..10 {
+        trace.pass(4_000);
+        trace.sends(&flow, "B");
+    }
+    assert_eq!(trace.syn(&Flow::new(2)), "A");
+}
+
+/// A flow whose only packets met a full table just before the flip holds the flip up.
+#[test]
+fn an_unlisted_packet_holds_the_flip_up() {
+    let mut trace = Trace::new(Limits::of(2));
+    let (listed, unlisted) = (Flow::new(1), Flow::new(2));
+    trace.opens(&listed, "A");
+    trace.opens(&unlisted, "A");
+    trace.pool("B");
+    trace.pass(4_000);
+    trace.sends(&listed, "A");
+    trace.pass(5_000);
+    // There is room for one learned flow.
+    trace.sends(&unlisted, "A");
+    trace.sends(&listed, "A");
+    trace.pass(8_000);
+    trace.sends(&unlisted, "A");
+}
+
+/// A change to C while A -> B is half done: everybody stays where he is, and new flows go to C.
+#[test]
+fn a_second_change_overlaps_the_first() {
+    let mut trace = Trace::new(AMPLE);
+    let old = Flow::new(1);
+    trace.opens(&old, "A");
+    trace.pool("B");
+    trace.pass(4_000);
+    let middle = trace.opened(2, "B");
+    trace.pool("C");
+    trace.pass(4_000);
+    trace.sends(&old, "A");
+    trace.sends(&middle, "B");
+    trace.opened(3, "C");
+    trace.pass(9_000);
+    trace.sends(&old, "A");
+    trace.sends(&middle, "B");
+}
+
+/// A slow SYN-ACK of D races a repeated SYN: that goes to D too.
+#[test]
+fn a_repeated_syn_goes_where_the_first_one_did() {
+    let mut trace = Trace::new(AMPLE);
+    trace.pool("B");
+    trace.pass(2_500);
+    let flow = Flow::new(1);
+    assert_eq!(trace.syn(&flow), "A");
+    trace.pass(1_000);
+    assert_eq!(trace.syn(&flow), "A");
+    assert_eq!(trace.syn(&Flow::new(2)), "B");
+    trace.sends(&flow, "A");
+}
+
+/// An upload goes round the whole sequence space.
+#[test]
+fn an_upload_leaves_its_window_behind() {
+    let mut trace = Trace::moving(AMPLE);
+    let mut flow = trace.opened(1, "B");
+    for _ in 0..70_000 {
+        trace.sends(&flow, "B");
+        flow.advance(64_000);
+    }
+}
+
+/// A keepalive stands one before the next octet: at the ISN, if nothing was sent.
+#[test]
+fn a_keepalive_belongs_to_its_flow() {
+    let mut trace = Trace::moving(AMPLE);
+    let mut flow = trace.opened(1, "B");
+    flow.advance(u32::MAX);
+    trace.sends(&flow, "B");
+}
+
+/// A forged RST shortens nothing.
+#[test]
+fn a_forged_rst_ends_nobody() {
+    let mut trace = Trace::new(AMPLE);
+    let old = Flow::new(1);
+    trace.opens(&old, "A");
+    trace.pool("B");
+    trace.pass(4_000);
+    trace.sends(&old, "A");
+    let new = trace.opened(2, "B");
+    trace.forged_rst(&old);
+    trace.forged_rst(&new);
+    trace.pass(9_900);
+    trace.sends(&old, "A");
+    trace.sends(&new, "B");
+}
+
+/// After its FIN a client listens for long.
+#[test]
+fn a_half_closed_flow_may_be_silent() {
+    let mut trace = Trace::moving(AMPLE);
+    let flow = trace.opened(1, "B");
+    trace.fin(&flow, "B");
+    trace.pass(9_900);
+    trace.sends(&flow, "B");
+}
+
+/// The target dies between a SYN and its answer: the repeated SYN finds another.
+#[test]
+fn an_attempt_survives_its_target() {
+    let mut trace = Trace::new(AMPLE);
+    trace.pool("BC");
+    trace.pass(4_000);
+    let flow = Flow::new(1);
+    let first = trace.syn(&flow);
+    let (pool, name) = ("web".to_owned(), first.to_owned());
+    trace.change(Command::Maintain { pool, name });
+    trace.pass(1_000);
+    let second = trace.syn(&flow);
+    assert_ne!(first, second);
+    trace.sends(&flow, second);
+}
+
+/// A kill in the middle of a transition: who was listed stays, and so does who was not.
+#[test]
+fn a_restart_keeps_both_sides() {
+    let mut trace = Trace::new(AMPLE);
+    let (old, silent) = (Flow::new(1), Flow::new(2));
+    trace.opens(&old, "A");
+    trace.opens(&silent, "A");
+    trace.pool("B");
+    trace.pass(4_000);
+    trace.sends(&old, "A");
+    let new = trace.opened(3, "B");
+    trace.restart();
+    trace.sends(&silent, "A");
+    trace.sends(&old, "A");
+    trace.sends(&new, "B");
+    trace.pass(9_000);
+    trace.sends(&new, "B");
+    trace.sends(&silent, "A");
+}

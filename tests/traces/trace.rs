@@ -1,0 +1,184 @@
+//! A node with one worker and one service, and a clock that a test moves. Backends are A, B and C.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use tempfile::TempDir;
+use tentetsu::config::{Millis, Protocol};
+use tentetsu::control::command::Command;
+use tentetsu::control::state::{BackendSpec, Definitions, PoolSpec, ServiceSpec};
+use tentetsu::flow::{Kind, Limits, Segment};
+use tentetsu::packet::FlowKey;
+
+use super::client::{at, key};
+use super::disk::Disk;
+use super::node::{Body, Node};
+
+/// T_idle.
+const IDLE: u32 = 10_000;
+const NAMES: [&str; 3] = ["A", "B", "C"];
+
+/// A client's connection.
+pub struct Flow {
+    key: FlowKey,
+    isn: u32,
+    next: u32,
+}
+
+impl Flow {
+    pub fn new(port: u16) -> Self {
+        let isn = 1_000_000 * u32::from(port);
+        Self {
+            key: key([192, 0, 2, 1], port, Ipv4Addr::new(203, 0, 113, 7), false),
+            isn,
+            next: isn.wrapping_add(1),
+        }
+    }
+
+    pub const fn advance(&mut self, octets: u32) {
+        self.next = self.next.wrapping_add(octets);
+    }
+}
+
+pub struct Trace {
+    body: Body,
+    node: Option<Node>,
+    now: u64,
+    _folder: TempDir,
+}
+
+impl Trace {
+    /// All is settled on A.
+    pub fn new(limits: Limits) -> Self {
+        let folder = TempDir::new().unwrap();
+        let body = Body {
+            slots: 31,
+            workers: 1,
+            limits,
+            syn_guard: 3_000,
+            file: Some(folder.path().join("flows")),
+            disk: Disk::default(),
+        };
+        let node = Some(Node::start(&body, 0, 0).unwrap());
+        let mut trace = Self {
+            body,
+            node,
+            now: 0,
+            _folder: folder,
+        };
+        let service = ServiceSpec {
+            address: IpAddr::from([203, 0, 113, 7]).into(),
+            protocol: Protocol::Tcp,
+            ports: vec![80..=80],
+            pool: "web".to_owned(),
+        };
+        trace.change(Command::ReplaceAll(Definitions {
+            services: [("http".to_owned(), service)].into(),
+            pools: [("web".to_owned(), pool("A"))].into(),
+        }));
+        trace.pass(100);
+        trace
+    }
+
+    /// New flows go to B, and A is the default.
+    pub fn moving(limits: Limits) -> Self {
+        let mut trace = Self::new(limits);
+        trace.pool("B");
+        trace.pass(4_000);
+        trace
+    }
+
+    /// The pool becomes these, a letter each.
+    pub fn pool(&mut self, backends: &str) {
+        let name = "web".to_owned();
+        let spec = pool(backends);
+        self.change(Command::PutPool { name, spec });
+    }
+
+    pub fn change(&mut self, command: Command) {
+        let now = self.now;
+        self.node().execute(command, now).unwrap();
+    }
+
+    pub fn pass(&mut self, millis: u64) {
+        let end = self.now + millis;
+        while self.now < end {
+            let now = self.now;
+            self.node().advance(now).unwrap();
+            self.node().workers[0].refresh();
+            self.now += 25;
+        }
+    }
+
+    /// The process is killed and starts again.
+    pub fn restart(&mut self) {
+        self.node = None;
+        self.now += 500;
+        self.node = Some(Node::start(&self.body, self.now, 0).unwrap());
+    }
+
+    pub fn syn(&mut self, flow: &Flow) -> &'static str {
+        self.forward(flow, at(Kind::First, flow.isn, 1, None))
+    }
+
+    /// A new connection, all of which goes to one backend.
+    pub fn opens(&mut self, flow: &Flow, backend: &str) {
+        assert_eq!(self.syn(flow), backend);
+        self.sends(flow, backend);
+    }
+
+    pub fn opened(&mut self, port: u16, backend: &str) -> Flow {
+        let flow = Flow::new(port);
+        self.opens(&flow, backend);
+        flow
+    }
+
+    pub fn sends(&mut self, flow: &Flow, backend: &str) {
+        let segment = at(Kind::Within, flow.next, 0, Some(1));
+        assert_eq!(self.forward(flow, segment), backend);
+    }
+
+    pub fn fin(&mut self, flow: &Flow, backend: &str) {
+        let segment = at(Kind::Fin, flow.next, 1, Some(1));
+        assert_eq!(self.forward(flow, segment), backend);
+    }
+
+    /// By somebody who does not know where the flow stands.
+    pub fn forged_rst(&mut self, flow: &Flow) {
+        let seq = flow.next.wrapping_add(1 << 30);
+        self.forward(flow, at(Kind::Reset, seq, 0, None));
+    }
+
+    fn forward(&mut self, flow: &Flow, segment: Segment) -> &'static str {
+        let now = self.now;
+        let sent = self.node().forward(0, &flow.key, segment, now).unwrap();
+        NAMES.iter().find(|name| address(name) == sent).unwrap()
+    }
+
+    fn node(&mut self) -> &mut Node {
+        self.node.as_mut().unwrap()
+    }
+}
+
+fn address(name: &str) -> IpAddr {
+    IpAddr::from([10, 0, 0, name.as_bytes()[0]])
+}
+
+fn pool(backends: &str) -> PoolSpec {
+    let backend = |name: char| {
+        let name = name.to_string();
+        let address = address(&name);
+        (
+            name,
+            BackendSpec {
+                address,
+                weight: 100,
+            },
+        )
+    };
+    PoolSpec {
+        idle_ms: Some(Millis(IDLE)),
+        reset_ms: Millis(1_000),
+        backends: backends.chars().map(backend).collect(),
+        ..PoolSpec::default()
+    }
+}
