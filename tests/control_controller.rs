@@ -47,6 +47,10 @@ impl Publish for Workers {
         self.round
     }
 
+    fn lag(&self) -> u32 {
+        0
+    }
+
     fn lookup(&self) -> Lookup<'_> {
         Lookup {
             hasher: &self.tables.hasher,

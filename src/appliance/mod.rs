@@ -140,7 +140,8 @@ pub fn run(path: &Path) -> Result<(), Error> {
     let counters: Vec<WorkerCounters> = cores.iter().map(blank).collect();
     let (idle, burst) = (idle(&config), config.workers.burst);
     report::started(&config, &ports, &eal, &cores, idle);
-    let (publisher, subscribers) = TablePublisher::new(config.ports, key, hops, cores.len());
+    let (publisher, subscribers) =
+        TablePublisher::new(config.ports, key, hops, cores.len(), shared.clock.clone());
     let facts = Facts::new(&written, key, &cores, news);
     let source = Source::new(path, written);
     let mut house = House::new(

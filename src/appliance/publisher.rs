@@ -11,7 +11,7 @@ use crate::control::nexthop::NextHops;
 use crate::control::views::Lookup;
 use crate::control::{Plan, compile_snapshot, compile_tables, kernel_reach};
 use crate::table::{Generation, HashKey, Publisher, Round, Snapshot, Subscriber, Tables, channel};
-use crate::worker::{Publication, Totals};
+use crate::worker::{NodeClock, Publication, Totals};
 
 /// The writer's side of the tables.
 pub struct TablePublisher {
@@ -24,6 +24,7 @@ pub struct TablePublisher {
     hops: NextHops,
     round: Round,
     workers: Vec<Published>,
+    clock: NodeClock,
     /// What was counted on publications that are no longer in use.
     past: Totals,
 }
@@ -61,6 +62,7 @@ impl TablePublisher {
         key: HashKey,
         hops: NextHops,
         workers: usize,
+        clock: NodeClock,
     ) -> (Self, Vec<Subscriber<Publication>>) {
         let plan = Plan::default();
         let tables = Arc::new(compile_tables(&plan, key));
@@ -84,6 +86,7 @@ impl TablePublisher {
             hops,
             round: Round::default(),
             workers,
+            clock,
             past: Totals::default(),
         };
         (publisher, subscribers)
@@ -185,6 +188,14 @@ impl Publish for TablePublisher {
 
     fn taken(&self) -> Round {
         self.rounds_taken().min().unwrap_or(self.round)
+    }
+
+    fn lag(&self) -> u32 {
+        let workers = self.workers.iter();
+        let caught_up = workers.map(|worker| worker.publisher.caught_up()).min();
+        let now = self.clock.elapsed();
+        let lag = now.saturating_sub(caught_up.unwrap_or(now));
+        u32::try_from(lag).unwrap_or(u32::MAX)
     }
 
     fn lookup(&self) -> Lookup<'_> {

@@ -35,6 +35,8 @@ pub trait Publish {
     fn round(&self) -> Round;
     /// The newest round that every worker has taken.
     fn taken(&self) -> Round;
+    /// How many milliseconds the workers are behind the wire at most: what arrived before that is done.
+    fn lag(&self) -> u32;
     /// What finds the service of a flow, by the newest plan.
     fn lookup(&self) -> Lookup<'_>;
 }
@@ -99,6 +101,7 @@ impl Controller {
         let (records, services) = read_records(&ledger)?;
         let tick = Tick {
             now,
+            heard: now,
             taken: Round(0),
             next: Round(1),
             syn_guard: settings.syn_guard.0,
@@ -183,6 +186,7 @@ impl Controller {
     fn tick(&self, now: Millis, publish: &impl Publish) -> Tick {
         Tick {
             now,
+            heard: now.before(publish.lag()),
             taken: publish.taken(),
             next: publish.round().next(),
             syn_guard: self.settings.syn_guard.0,

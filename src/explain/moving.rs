@@ -108,17 +108,13 @@ impl<'s> Slot<'s> {
         now: Millis,
         remembered: impl Fn(Segment) -> bool,
     ) -> (u16, &'static str) {
-        let times = &self.moving.times;
-        let lives = entry.filter(|entry| !entry.has_ended(times, now));
-        let known = lives.and_then(|entry| self.known(entry));
+        let known = entry.and_then(|entry| self.known(entry));
         let segment = if known.is_some() {
             Segment::WITHIN
         } else {
             first
         };
-        let step = decide(self.phase, known, segment, now, times, || {
-            remembered(segment)
-        });
+        let step = decide(self.phase, known, segment, now, || remembered(segment));
         let of_entry = known.map_or(NO_BACKEND, |known| known.local);
         let local = match step {
             Step::Follow(_) | Step::Accompany => of_entry,

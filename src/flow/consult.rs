@@ -115,8 +115,7 @@ impl Flows {
         let found = self.entries.find(packet.key, packet.hash);
         let known = found.and_then(|found| slot.known(found.entry));
         let remembered = || self.firsts.remembers(packet.first(), now);
-        let times = &slot.moving.times;
-        let step = decide(slot.phase, known, packet.segment, now, times, remembered);
+        let step = decide(slot.phase, known, packet.segment, now, remembered);
         Plan { step, known, found }
     }
 

@@ -5,7 +5,7 @@
 //! | first of a flow | none; slot armed or waiting, or it was sent to D before | D, and is remembered |
 //! | first | none; slot steered | T, and is listed; no room: D, and is remembered |
 //! | first | of a flow that may live | the entry's backend; from elsewhere in the sequence space: D, as the packets after it |
-//! | first | ended, or its backend is dead | as with none |
+//! | first | its backend is dead | as with none |
 //! | other | that it belongs to, or learned | the entry's backend |
 //! | other | that it belongs to, but its backend is dead | T, whose RST tells the client; learned: as with none |
 //! | other | none, or not its own | D; with none it is learned as a flow of D, a RST never |
@@ -14,12 +14,15 @@
 //! A first packet that can't be of the entry's flow goes to D because the packets after it will: they stand where it
 //! does, so the flow is whole, and nobody who forges SYNs can move the entry's idea of where its own flow is.
 //!
+//! No worker finds that an entry has ended: a packet of its flow may wait in another's queue. The walk over the entries
+//! knows up to when all were heard, and removes it.
+//!
 //! Whatever leaves on D without being listed starts the slot's clean clock anew. While the slot is *frozen* nothing may
 //! leave so: what can't be listed then is dropped, for the sender to try again.
 
 use super::guards::{Guard, holds};
 use super::{Entry, Kind, Millis, Origin, Segment};
-use crate::table::{FlowTimes, Phase};
+use crate::table::Phase;
 
 /// What is known of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +67,6 @@ pub fn decide(
     known: Option<Known>,
     segment: Segment,
     now: Millis,
-    times: &FlowTimes,
     remembered: impl FnOnce() -> bool,
 ) -> Step {
     let Some(known) = known else {
@@ -73,7 +75,6 @@ pub fn decide(
     let entry = known.entry;
     match segment.kind {
         Kind::First if known.dead && holds(Guard::DeadTarget) => Step::Forget,
-        Kind::First if entry.has_ended(times, now) => Step::Forget,
         Kind::Related if known.dead => Step::Refuse,
         Kind::Related => Step::Accompany,
         kind if !entry.believes(segment) && holds(Guard::Plausible) => disbelieved(phase, kind),

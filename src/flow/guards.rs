@@ -31,6 +31,7 @@ guards! {
     ListFirst "A new flow that can't be listed goes to D.",
     CleanAtArm "The clean clock starts anew at the arm.",
     CleanUnlisted "The clean clock starts anew when a packet leaves on the default unlisted.",
+    Heard "A flow's silence is counted up to what the workers have heard.",
     Freeze "Nothing leaves unlisted between the last look at the clock and the flip.",
     FlipBarrier "A flow that begins at the new D is listed until every worker has it.",
     StopBarrier "Entries equal to the new D are dropped only when every worker has it.",

@@ -1,5 +1,8 @@
 //! Time as flows count it.
 
+/// What is so long ago need not be told from what is longer ago.
+const FAR: u32 = 1 << 30;
+
 /// Milliseconds of the node's clock, wrapping after 49 days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Millis(pub u32);
@@ -17,6 +20,13 @@ impl Millis {
     #[must_use]
     pub const fn has_reached(self, moment: Self) -> bool {
         self.0.wrapping_sub(moment.0) < 1 << 31
+    }
+
+    /// This much earlier; 12 days at the most, so that it is not taken for later.
+    #[must_use]
+    pub const fn before(self, millis: u32) -> Self {
+        let most = if millis < FAR { millis } else { FAR };
+        Self(self.0.wrapping_sub(most))
     }
 
     /// This much later.

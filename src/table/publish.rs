@@ -31,6 +31,8 @@ struct Mailbox<T> {
     retired: ArrayQueue<Arc<T>>,
     /// The round of the version in use. worker: wo, publisher: ro
     taken: AtomicU64,
+    /// Up to when, by the clock of both, the worker has done all that had arrived. worker: wo, publisher: ro
+    caught_up: AtomicU64,
 }
 
 /// The writer's end: publishes to one worker.
@@ -51,6 +53,7 @@ pub fn channel<T>(first: Arc<T>) -> (Publisher<T>, Subscriber<T>) {
         fresh: ArrayQueue::new(1),
         retired: ArrayQueue::new(4),
         taken: AtomicU64::new(0),
+        caught_up: AtomicU64::new(0),
     });
     (
         Publisher(Arc::clone(&mailbox)),
@@ -79,6 +82,12 @@ impl<T> Publisher<T> {
     pub fn taken(&self) -> Round {
         Round(self.0.taken.load(Ordering::Acquire))
     }
+
+    /// What the worker said last of [`Subscriber::caught_up`]; what it did up to then is seen by the caller.
+    #[must_use]
+    pub fn caught_up(&self) -> u64 {
+        self.0.caught_up.load(Ordering::Acquire)
+    }
 }
 
 impl<T> Subscriber<T> {
@@ -99,6 +108,13 @@ impl<T> Subscriber<T> {
             // Behind all that was done with the old version: see `Publisher::taken`.
             self.mailbox.taken.store(round.0, Ordering::Release);
         }
+    }
+
+    /// Tells the publisher a moment, by the clock of both, up to which all that had arrived is done.
+    #[inline(always)]
+    pub fn caught_up(&self, moment: u64) {
+        // Behind all that was done up to then.
+        self.mailbox.caught_up.store(moment, Ordering::Release);
     }
 
     /// The version in use.

@@ -123,8 +123,6 @@ pub struct Moving {
     pub locals: Box<[(BackendId, u16)]>,
     /// Of the backends, by local number: their node-wide number, and whether they are dead.
     pub members: Box<[Member]>,
-    /// How long flows may be silent.
-    pub times: FlowTimes,
 }
 
 /// A backend as entries know it.

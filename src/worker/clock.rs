@@ -25,6 +25,14 @@ impl NodeClock {
     #[must_use]
     #[allow(clippy::cast_possible_truncation)] // Wraps.
     pub fn now(&self) -> Millis {
-        Millis(self.clock.now().duration_since(self.start).as_millis() as u32)
+        Millis(self.elapsed() as u32)
+    }
+
+    /// The same as milliseconds that don't wrap.
+    #[inline]
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation)] // After half a billion years.
+    pub fn elapsed(&self) -> u64 {
+        self.clock.now().duration_since(self.start).as_millis() as u64
     }
 }

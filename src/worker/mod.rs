@@ -7,6 +7,7 @@
 //! A [`Lane`] is a port as one worker sees it. After start a worker neither allocates, locks, logs nor waits;
 //! its counters have one writer, and anybody may read them.
 
+mod backlog;
 mod clock;
 mod dispatch;
 mod idle;
@@ -19,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use quanta::Clock;
 
+pub use backlog::Backlog;
 pub use clock::NodeClock;
 pub use idle::Backoff;
 pub use lane::{HostSide, Lane, Relay, relay};
@@ -82,6 +84,7 @@ pub struct Worker<'c, Q: Queue> {
     subscriber: Subscriber<Publication>,
     counters: &'c WorkerCounters,
     backoff: Backoff,
+    backlog: Backlog,
     burst: usize,
     clock: Clock,
     latency: Latency,
@@ -129,6 +132,7 @@ impl<'c, Q: Queue> Worker<'c, Q> {
             subscriber,
             counters,
             backoff,
+            backlog: Backlog::new(burst),
             burst,
             clock: Clock::new(),
             latency,
@@ -150,10 +154,16 @@ impl<'c, Q: Queue> Worker<'c, Q> {
 
     /// One turn over all lanes; returns how many packets were moved.
     pub fn turn(&mut self) -> usize {
-        let mut moved = 0;
+        let consults = self.subscriber.current().snapshot.consults;
+        let begun = consults.then(|| self.shared.clock.elapsed());
+        let (mut moved, mut emptied) = (0, true);
         for lane in 0..self.lanes.len() {
-            moved += self.receive(lane);
-            moved += self.lanes[lane].send_relayed(self.burst);
+            let received = self.receive(lane);
+            emptied &= received < self.burst;
+            moved += received + self.lanes[lane].send_relayed(self.burst);
+        }
+        if let Some(caught_up) = begun.and_then(|begun| self.backlog.after(begun, emptied)) {
+            self.subscriber.caught_up(caught_up);
         }
         moved
     }

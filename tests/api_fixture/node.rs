@@ -86,6 +86,10 @@ impl Publish for StubPublisher {
         self.taken
     }
 
+    fn lag(&self) -> u32 {
+        0
+    }
+
     fn lookup(&self) -> Lookup<'_> {
         Lookup {
             hasher: &self.tables.hasher,

@@ -67,6 +67,9 @@ fn guess(world: &mut World) -> u32 {
 
 fn send(world: &mut World, key: tentetsu::packet::FlowKey, segment: Segment) {
     let worker = world.random.within(0..world.climate.workers as u64) as usize;
+    if world.stands_still(worker) {
+        return;
+    }
     let now = world.now;
     let sent = world.node().forward(worker, &key, segment, now);
     world.outcome.packet(now, usize::MAX, sent);

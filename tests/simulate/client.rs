@@ -196,10 +196,16 @@ impl Client {
 
     /// A segment that is lost is sent again: no client runs ahead of what its server acknowledged.
     pub fn take_back(&mut self, segment: Segment) {
-        if let (Kind::Within, Place::Sequence { seq, end, .. }) = (segment.kind, segment.place)
-            && end == self.next
-        {
-            self.next = if end.wrapping_sub(seq) > 1 { seq } else { end };
+        let Place::Sequence { seq, end, .. } = segment.place else {
+            return;
+        };
+        match segment.kind {
+            _ if end != self.next => {}
+            Kind::Fin if self.state == State::HalfClosed => {
+                (self.state, self.next, self.left) = (State::Open, seq, 0);
+            }
+            Kind::Within if end.wrapping_sub(seq) > 1 => self.next = seq,
+            _ => {}
         }
     }
 

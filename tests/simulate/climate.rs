@@ -29,6 +29,8 @@ pub struct Climate {
     pub slow_start: u32,
     /// How late a worker may take a publication.
     pub lag: u64,
+    /// How long a worker may stand still, while packets wait for it.
+    pub stall: u64,
     /// Packets of a hundred that come by another worker than the flow's packets before.
     pub wander: u64,
     /// How many flows there are at once.
@@ -73,6 +75,7 @@ impl Climate {
             reset: random.pick(&[1_000, 2_000]),
             slow_start: random.pick(&[0, 0, 0, 10_000]),
             lag: random.pick(&[3, 3, 30, 300, 3_000, 6_000]),
+            stall: random.pick(&[0, 0, 0, 300, 3_000, u64::from(idle)]),
             wander: random.pick(&[0, 0, 5, 50]),
             flows,
             attack,

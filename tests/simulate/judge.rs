@@ -100,7 +100,7 @@ impl World {
         if self.reviving.contains_key(&server) {
             return Ok(());
         }
-        let grace = GRACE + 2 * self.climate.lag;
+        let grace = GRACE + 2 * self.climate.lag + self.climate.stall;
         if segment.kind != Kind::First || dead_for < grace || self.doubts() {
             return Ok(());
         }

@@ -50,6 +50,8 @@ pub struct Press {
     round: Round,
     pub tables: Arc<Tables>,
     workers: Vec<Publisher<Tables>>,
+    /// How far the workers are behind.
+    pub lag: u32,
 }
 
 impl Publish for Press {
@@ -69,6 +71,10 @@ impl Publish for Press {
     fn taken(&self) -> Round {
         let taken = self.workers.iter().map(Publisher::taken);
         taken.min().unwrap_or(self.round)
+    }
+
+    fn lag(&self) -> u32 {
+        self.lag
     }
 
     fn lookup(&self) -> Lookup<'_> {
@@ -104,6 +110,7 @@ impl Node {
             round: Round(0),
             tables,
             workers: publishers,
+            lag: 0,
         };
         let mut node = Self {
             controller,

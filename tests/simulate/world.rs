@@ -27,6 +27,10 @@ pub enum Event {
     Take(usize, u64),
     /// A client sends.
     Send(usize, u32),
+    /// A worker stands still for a while.
+    Stall,
+    /// It goes on.
+    Wake(usize, u64),
     /// A worker gets round to a packet that it holds.
     Handle(usize, u64),
     /// A server's answer reaches a client.
@@ -41,15 +45,23 @@ pub enum Event {
     Start,
 }
 
-/// A packet in a worker's hands: read from the wire at a moment, and not done yet.
+/// A packet that has arrived: in its worker's queue, or in its hands since a moment and not done yet.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     client: usize,
     epoch: u32,
     worker: usize,
     segment: Segment,
-    at: u64,
+    arrived: u64,
+    /// When the worker read its clock to do it.
+    read: u64,
     life: u64,
+}
+
+/// A worker that stands still.
+struct Stalled {
+    since: u64,
+    queue: Vec<Held>,
 }
 
 /// When each part of a history ends.
@@ -84,6 +96,7 @@ pub struct World {
     held: BTreeMap<u64, Held>,
     /// Packets in each worker's hands.
     hands: Vec<u32>,
+    stalled: BTreeMap<usize, Stalled>,
     /// Counts processes.
     life: u64,
     turn: u64,
@@ -97,7 +110,11 @@ pub struct World {
 
 /// How long the world sees to it that all comes to rest.
 fn patience(climate: &Climate) -> u64 {
-    u64::from(climate.idle) * 4 + 30_000 + climate.lag * 8 + u64::from(climate.slow_start)
+    u64::from(climate.idle) * 4
+        + 30_000
+        + climate.lag * 8
+        + climate.stall * 4
+        + u64::from(climate.slow_start)
 }
 
 impl World {
@@ -130,6 +147,7 @@ impl World {
             count: 0,
             held: BTreeMap::new(),
             hands,
+            stalled: BTreeMap::new(),
             life: 0,
             turn: 0,
             part: Part::Churn,
@@ -167,6 +185,9 @@ impl World {
         if self.climate.kills {
             let at = self.random.within(first..first + self.climate.churn);
             self.after(at, Event::Kill);
+        }
+        if self.climate.stall > 0 {
+            self.after(first, Event::Stall);
         }
         self.until(self.climate.churn)?;
         self.calm_down()?;
@@ -222,6 +243,8 @@ impl World {
             Event::Advance(_) => Ok(()),
             Event::Take(worker, life) => self.take(worker, life),
             Event::Send(client, epoch) => self.send(client, epoch),
+            Event::Stall => self.stall(),
+            Event::Wake(worker, life) => self.wake(worker, life),
             Event::Handle(held, _) => self.handle(held),
             Event::Answer(client, epoch, server, deaths) => {
                 self.answer(client, epoch, server, deaths)
@@ -340,6 +363,7 @@ impl World {
             self.remember_publication();
             self.node = None;
             self.held.clear();
+            self.lose_queues();
             self.hands.iter_mut().for_each(|held| *held = 0);
             let down = self.random.pick(&[1, 50, 500, 2_000]);
             self.after(down, Event::Start);
@@ -347,6 +371,18 @@ impl World {
         let next = self.random.within(2_000..40_000);
         self.after(next, Event::Kill);
         Ok(())
+    }
+
+    /// What waited for a worker is gone with the process; the last is sent again first.
+    fn lose_queues(&mut self) {
+        for stalled in std::mem::take(&mut self.stalled).into_values() {
+            for held in stalled.queue.into_iter().rev() {
+                let of = &mut self.clients[held.client];
+                if of.epoch == held.epoch {
+                    of.take_back(held.segment);
+                }
+            }
+        }
     }
 
     fn schedule_advance(&mut self, wait: u64) {
@@ -360,6 +396,9 @@ impl World {
             return Ok(());
         };
         let before = node.press.tables.clone();
+        let stalled = self.stalled.values().map(|of| of.since);
+        let arrived = self.held.values().map(|of| of.arrived).chain(stalled).min();
+        node.press.lag = arrived.map_or(0, |at| (now - at) as u32);
         let wait = node.advance(now);
         let published = !std::sync::Arc::ptr_eq(&before, &node.press.tables);
         if wait.is_ok() {
@@ -402,11 +441,54 @@ impl World {
         if life != self.life || self.node.is_none() {
             return Ok(());
         }
+        if self.stalled.contains_key(&worker) {
+            // It takes it when it goes on.
+            return Ok(());
+        }
         if self.hands[worker] > 0 {
             self.after(1, Event::Take(worker, life));
             return Ok(());
         }
         self.node().workers[worker].refresh();
+        Ok(())
+    }
+
+    /// Some worker stands still, from one turn to the next.
+    fn stall(&mut self) -> Result<(), Violation> {
+        if self.part != Part::Churn {
+            return Ok(());
+        }
+        let workers = self.climate.workers as u64;
+        let worker = self.random.within(0..workers) as usize;
+        let idle = self.hands[worker] == 0 && !self.stalled.contains_key(&worker);
+        if idle && self.node.is_some() {
+            let (since, queue) = (self.now, Vec::new());
+            self.stalled.insert(worker, Stalled { since, queue });
+            let (span, life) = (self.random.within(1..self.climate.stall + 1), self.life);
+            self.after(span, Event::Wake(worker, life));
+        }
+        let pause = self.random.within(1..2 * self.climate.stall + 2_000);
+        self.after(pause, Event::Stall);
+        Ok(())
+    }
+
+    pub fn stands_still(&self, worker: usize) -> bool {
+        self.stalled.contains_key(&worker)
+    }
+
+    /// A worker goes on: first it takes what was published, then what waits in its queue.
+    fn wake(&mut self, worker: usize, life: u64) -> Result<(), Violation> {
+        if life != self.life {
+            return Ok(());
+        }
+        let Some(Stalled { queue, .. }) = self.stalled.remove(&worker) else {
+            return Ok(());
+        };
+        self.node().workers[worker].refresh();
+        let read = self.now;
+        for held in queue {
+            self.forward(Held { read, ..held })?;
+        }
         Ok(())
     }
 
@@ -507,7 +589,10 @@ impl World {
     /// A packet of a client reaches a worker, which does it at once or holds it for a moment.
     fn emit(&mut self, client: usize, segment: Segment) -> Result<(), Violation> {
         let workers = self.climate.workers as u64;
-        if self.random.percent(self.climate.wander) {
+        // Nobody runs ahead of what waits unread: the server has acknowledged nothing of it.
+        let mut waits = self.stalled.values().flat_map(|of| &of.queue);
+        let ahead = waits.any(|held| held.client == client);
+        if self.random.percent(self.climate.wander) && !ahead {
             self.clients[client].worker = self.random.within(0..workers) as usize;
         }
         if self.random.percent(2) {
@@ -519,14 +604,16 @@ impl World {
             epoch: of.epoch,
             worker: of.worker,
             segment,
-            at: self.now,
+            arrived: self.now,
+            read: self.now,
             life: self.life,
         };
+        if let Some(stalled) = self.stalled.get_mut(&held.worker) {
+            stalled.queue.push(held);
+            return Ok(());
+        }
         let id = self.count + 1;
-        // Who waits to the last moment is promised nothing for what a worker takes for itself.
-        let shortest = self.climate.idle.min(self.climate.half_closed);
-        let hasty = self.now - of.seen + 20 < u64::from(shortest);
-        if self.node.is_some() && hasty && of.habit != Habit::Uploader && self.random.percent(3) {
+        if self.node.is_some() && of.habit != Habit::Uploader && self.random.percent(3) {
             self.held.insert(id, held);
             self.hands[held.worker] += 1;
             let wait = self.random.within(1..12);
@@ -555,7 +642,7 @@ impl World {
         };
         let key = self.clients[held.client].key;
         let entries = node.flows.entries.counts().total();
-        let sent = node.forward(held.worker, &key, held.segment, held.at);
+        let sent = node.forward(held.worker, &key, held.segment, held.read);
         let listed = node.flows.entries.counts().total();
         self.outcome.packet(self.now, held.client, sent);
         let after = self.describe(held.client, held.worker);
@@ -607,9 +694,9 @@ impl World {
         self.check_dead(client, held.segment, server)?;
         let down = self.down.contains_key(&server);
         let of = &mut self.clients[client];
-        let silent = held.at.saturating_sub(of.seen);
+        let silent = held.arrived.saturating_sub(of.seen);
         if !down {
-            of.seen = held.at;
+            of.seen = held.arrived;
         }
         if of.udp && of.server.is_none() {
             of.server = (!down).then_some(server);
@@ -672,7 +759,7 @@ impl World {
         let of = &self.clients[client];
         let workers = self.climate.workers as u64;
         let worker = self.random.within(0..workers) as usize;
-        let Some(node) = &self.node else {
+        let Some(node) = self.node.as_ref().filter(|_| !self.stands_still(worker)) else {
             return Ok(());
         };
         let entries = node.flows.entries.counts();

@@ -63,7 +63,8 @@ impl<'s> Steering<'s> {
         let now = shared.clock.now();
         let controller = Controller::open(ledger, config.maglev.slots, settings, now)?;
         let hops = synthetic_next_hops(config);
-        let (publisher, subscribers) = TablePublisher::new(config.ports.clone(), key, hops, 1);
+        let (ports, clock) = (config.ports.clone(), shared.clock.clone());
+        let (publisher, subscribers) = TablePublisher::new(ports, key, hops, 1, clock);
         let mut steering = Self {
             controller,
             publisher,

@@ -50,9 +50,7 @@ impl Sweeper {
                 return Fate::Remove;
             };
             match (views.views.get(view), self.censuses.get_mut(view)) {
-                (Some(of), Some(census)) => {
-                    Sweep::new(&of.slots, census).judge(slot, entry, tick.now)
-                }
+                (Some(of), Some(census)) => Sweep::new(&of.slots, census).judge(slot, entry, tick),
                 // A view that came after the walk began.
                 _ => Fate::Keep,
             }

@@ -86,7 +86,7 @@ impl Views {
         let mut views: Vec<&mut PoolView> = self.views.values_mut().collect();
         let mut learning: Vec<(u32, usize, u32)> = Vec::new();
         for (place, view) in views.iter().enumerate() {
-            let slots = view.slots.learning(tick.now);
+            let slots = view.slots.learning(tick);
             learning.extend(slots.map(|(slot, left)| (left, place, slot)));
         }
         learning.sort_unstable();
@@ -100,9 +100,7 @@ impl Views {
     /// How many slots learn.
     fn learning(&self, tick: &Tick) -> usize {
         let views = self.views.values();
-        views
-            .map(|view| view.slots.learning(tick.now).count())
-            .sum()
+        views.map(|view| view.slots.learning(tick).count()).sum()
     }
 
     /// Lets so many slots go on. Returns whether one did.

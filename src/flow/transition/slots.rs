@@ -42,8 +42,8 @@ pub struct Slots {
     pub(super) armed: usize,
     /// Changed since it was published last.
     pub(super) dirty: bool,
-    /// Changed since it was recorded last, in what a restart can't find out by itself: defaults, and slots that are
-    /// consulted though D is T.
+    /// Changed since it was recorded last, in what a restart can't find out by itself: defaults, and which slots are
+    /// consulted. Targets follow from what is wanted, but not while a pool panics: its table is not looked at then.
     pub(super) unrecorded: bool,
     /// How many defaults have changed.
     pub(super) flips: u64,
@@ -233,8 +233,7 @@ impl Slots {
     }
 
     /// How long flows may be silent from now on.
-    pub fn set_times(&mut self, times: FlowTimes) {
-        self.dirty |= self.times != times;
+    pub const fn set_times(&mut self, times: FlowTimes) {
         self.times = times;
     }
 
@@ -295,8 +294,10 @@ impl Slots {
     /// Puts a slot into a phase. The clean clock starts anew at the arm.
     pub(super) fn enter(&mut self, slot: usize, phase: Phase, round: Round, now: Millis) {
         let of = &mut self.slots[slot];
-        self.consulted += usize::from(of.phase == Phase::Settled);
-        self.consulted -= usize::from(phase == Phase::Settled);
+        let (settled, settles) = (of.phase == Phase::Settled, phase == Phase::Settled);
+        self.consulted += usize::from(settled);
+        self.consulted -= usize::from(settles);
+        self.unrecorded |= settled != settles;
         self.armed += usize::from(is_armed(phase));
         self.armed -= usize::from(is_armed(of.phase));
         (of.phase, of.since) = (
@@ -310,7 +311,6 @@ impl Slots {
             self.clocks.restart(index(slot), now.0);
         }
         self.dirty = true;
-        self.unrecorded |= matches!(phase, Phase::Draining | Phase::Settled);
     }
 
     /// How many slots are not settled.
@@ -343,7 +343,6 @@ impl Slots {
             clocks: Arc::clone(&self.clocks),
             locals: self.locals(),
             members: self.present_members(),
-            times: self.times,
         })
     }
 

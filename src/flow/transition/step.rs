@@ -11,6 +11,9 @@ use crate::table::{Phase, Round};
 pub struct Tick {
     /// The time now.
     pub now: Millis,
+    /// The time up to which every packet that had arrived is done. A flow's silence is counted up to here: what it sent
+    /// since may wait in the queue of a worker that stood still.
+    pub heard: Millis,
     /// The newest round that every worker has taken.
     pub taken: Round,
     /// The round in which what changes now will be published.
@@ -19,6 +22,17 @@ pub struct Tick {
     pub syn_guard: u32,
     /// Whether slots move. If not, each change is made at once and cuts what it cuts, for comparison.
     pub moves: bool,
+}
+
+impl Tick {
+    /// Up to when the silence of flows counts.
+    pub(super) fn silence_until(&self) -> Millis {
+        if holds(Guard::Heard) {
+            self.heard
+        } else {
+            self.now
+        }
+    }
 }
 
 impl Slots {
@@ -69,7 +83,8 @@ impl Slots {
         } else {
             0
         };
-        let passed = tick.now.since(since);
+        // Counted as silence is: a repeated SYN may wait in a queue.
+        let passed = tick.silence_until().since(since);
         if passed < guard {
             return Some(guard - passed);
         }
@@ -78,7 +93,7 @@ impl Slots {
     }
 
     fn freeze(&mut self, slot: usize, tick: &Tick) -> Option<u32> {
-        let left = self.until_clean(slot, tick.now);
+        let left = self.until_clean(slot, tick);
         if left > 0 {
             return Some(left);
         }
@@ -97,7 +112,7 @@ impl Slots {
         let of = self.slots[slot];
         let phase = if of.default == of.target {
             Phase::Draining
-        } else if self.until_clean(slot, tick.now) == 0 {
+        } else if self.until_clean(slot, tick) == 0 {
             self.flip(slot);
             if holds(Guard::FlipBarrier) {
                 Phase::Frozen
@@ -112,17 +127,19 @@ impl Slots {
     }
 
     /// Milliseconds until each flow that may be alive on the slot's default is listed, if nothing leaves unlisted.
-    fn until_clean(&self, slot: usize, now: Millis) -> u32 {
-        let clean = now.since(Millis(self.clocks.started(index(slot))));
+    fn until_clean(&self, slot: usize, tick: &Tick) -> u32 {
+        let clean = tick
+            .silence_until()
+            .since(Millis(self.clocks.started(index(slot))));
         // A flow that was silent for exactly T_idle is promised nothing, one that was silent for less is.
         (self.times.idle + 1).saturating_sub(clean)
     }
 
     /// The slots that learn, each with how many milliseconds it needs yet if nothing leaves unlisted.
-    pub fn learning(&self, now: Millis) -> impl Iterator<Item = (u32, u32)> {
+    pub fn learning(&self, tick: &Tick) -> impl Iterator<Item = (u32, u32)> {
         let slots = (0..).zip(&self.slots);
         let learning = slots.filter(|(_, of)| matches!(of.phase, Phase::Armed | Phase::Steered));
-        learning.map(move |(slot, _)| (slot, self.until_clean(slot as usize, now)))
+        learning.map(move |(slot, _)| (slot, self.until_clean(slot as usize, tick)))
     }
 
     /// There is no room for the flows of this slot: it waits, and gives its entries back.

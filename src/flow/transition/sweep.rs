@@ -3,7 +3,7 @@
 use super::slots::Slots;
 use super::step::Tick;
 use crate::flow::guards::{Guard, holds};
-use crate::flow::{Entry, Fate, Millis};
+use crate::flow::{Entry, Fate};
 use crate::table::{BackendId, NO_BACKEND, Phase, Round};
 
 /// What one walk over all entries found of a view.
@@ -63,11 +63,11 @@ impl<'a> Sweep<'a> {
     }
 
     /// Judges an entry of a flow of `slot`.
-    pub fn judge(&mut self, slot: u32, entry: &Entry, now: Millis) -> Fate {
+    pub fn judge(&mut self, slot: u32, entry: &Entry, tick: &Tick) -> Fate {
         let Some(local) = self.slots.local(entry.backend) else {
             return Fate::Remove;
         };
-        if entry.has_ended(&self.slots.times, now)
+        if entry.has_ended(&self.slots.times, tick.silence_until())
             || self.slots.is_needless(slot, local, self.census.begun)
         {
             return Fate::Remove;
