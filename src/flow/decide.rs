@@ -91,7 +91,6 @@ fn unlisted(phase: Phase, kind: Kind, remembered: impl FnOnce() -> bool) -> Step
         (_, Kind::Related) => Step::Default { remember: false },
         (_, Kind::Reset) if holds(Guard::ResetUnlearned) => Step::Default { remember: false },
         (_, Kind::First) => first(phase, remembered),
-        (Phase::Armed, _) if !holds(Guard::LearnArmed) => Step::Default { remember: false },
         (Phase::Armed | Phase::Steered | Phase::Frozen, _) => Step::Learn,
         (Phase::Waiting, _) => Step::Default { remember: false },
     }

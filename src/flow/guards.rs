@@ -27,7 +27,6 @@ guards! {
     ArmBarrier "No worker steers before every worker consults.",
     SynGuard "Arm lasts as long as a SYN-ACK may take.",
     SynFilter "A repeated SYN goes to D if the first one did.",
-    LearnArmed "Flows are learned from the arm on.",
     ListFirst "A new flow that can't be listed goes to D.",
     CleanAtArm "The clean clock starts anew at the arm.",
     CleanUnlisted "The clean clock starts anew when a packet leaves on the default unlisted.",

@@ -57,6 +57,8 @@ pub struct Client {
     pub left: u32,
     /// Whose answer came first.
     pub server: Option<IpAddr>,
+    /// Whether it was ever listed with its server.
+    pub listed: bool,
     /// When a packet of it was forwarded last.
     pub seen: u64,
 }
@@ -99,6 +101,7 @@ impl Client {
             syns: 0,
             left: 0,
             server: None,
+            listed: false,
             seen: 0,
         }
     }
@@ -126,6 +129,7 @@ impl Client {
         self.next = self.next.wrapping_sub(1 << 30);
         self.ack = (random.word() >> 1).wrapping_sub(1 << 30);
         (self.state, self.syns, self.server) = (State::Opening, 0, None);
+        self.listed = false;
         self.left = match self.habit {
             Habit::Uploader => 70_000,
             Habit::Sleeper | Habit::Keeper => random.within(2..8) as u32,

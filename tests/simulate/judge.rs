@@ -173,13 +173,8 @@ impl World {
         if gone || default(old, &of.key) != Some(server) || default(new, &of.key) == Some(server) {
             return Ok(());
         }
-        let hash = new.hasher.hash_key(&of.key);
-        let found = self
-            .node
-            .as_ref()
-            .and_then(|node| node.flows.entries.find(&of.key, hash));
-        let named = found.and_then(|found| self.numbers.get(&found.entry.backend.0));
-        if named == Some(&server) {
+        let found = self.listed_at(&of.key);
+        if found == Some(server) {
             return Ok(());
         }
         let to = default(new, &of.key);
@@ -187,6 +182,14 @@ impl World {
             "the default goes from {server} to {to:?}, with a flow of {server} that is not listed there: {found:?}"
         );
         Err(self.violation(Some(client), what))
+    }
+
+    /// The server that a flow's entry names.
+    pub fn listed_at(&self, key: &FlowKey) -> Option<IpAddr> {
+        let node = self.node.as_ref()?;
+        let hash = node.press.tables.hasher.hash_key(key);
+        let found = node.flows.entries.find(key, hash)?;
+        self.numbers.get(&found.entry.backend.0).copied()
     }
 
     /// The table holds what it may, and its counters say so.

@@ -711,7 +711,7 @@ impl World {
                 let deaths = self.deaths_of(server);
                 self.after(wait, Event::Answer(client, epoch, server, deaths));
             }
-        } else if down && of.server != Some(server) {
+        } else if down && of.server != Some(server) && !of.listed {
             // A worker that has not heard of that server's death: the packet is lost. What the worker learned by it may
             // outlive the server's return, so this flow is promised nothing any more.
             self.outcome.drops += 1;
@@ -723,6 +723,9 @@ impl World {
             );
             return Err(self.violation(Some(client), what));
         }
+        let of = &self.clients[client];
+        let listed = of.server.is_some() && self.listed_at(&of.key) == of.server;
+        self.clients[client].listed |= listed;
         Ok(())
     }
 
