@@ -54,10 +54,13 @@ impl Entry {
             return true;
         }
         match segment.place {
-            Place::Sequence { seq, ack, .. } => self.near(seq) && self.acknowledges(segment, ack),
+            Place::Sequence { seq, .. } if segment.kind == Kind::First => {
+                self.near(seq) && self.may_begin()
+            }
+            Place::Sequence { seq, ack, .. } => self.near(seq) && self.acknowledges(ack),
             Place::Tag { tag, echo } => match self.origin {
                 Origin::Unconfirmed => echo || segment.kind == Kind::First,
-                _ => tag == self.seq || segment.kind == Kind::First,
+                _ => tag == self.seq,
             },
             Place::Unknown => true,
         }
@@ -71,12 +74,17 @@ impl Entry {
         distance(seq, self.seq) <= window
     }
 
-    fn acknowledges(&self, segment: Segment, ack: Option<u32>) -> bool {
-        // A SYN acknowledges nothing, and begins what is acknowledged from then on.
+    /// Whether a SYN near the flow's position can be its client's: a repeated one, or that of the next connection by the
+    /// same ports, a little further on (RFC 6528). A flow that is open has no use for one; who forges SYNs until one is
+    /// near by luck must not move it.
+    fn may_begin(&self) -> bool {
+        // Without an acknowledgement: such a SYN was there already, and nothing after it.
+        self.origin == Origin::Unconfirmed || self.closed != Closed::No || self.ack.is_none()
+    }
+
+    fn acknowledges(&self, ack: Option<u32>) -> bool {
         match (self.ack, ack) {
-            (Some(mine), Some(its)) if segment.kind != Kind::First => {
-                distance(mine, its) <= ACK_WINDOW
-            }
+            (Some(mine), Some(its)) => distance(mine, its) <= ACK_WINDOW,
             _ => true,
         }
     }
@@ -118,19 +126,23 @@ impl Entry {
     }
 
     fn advance(&mut self, segment: Segment) {
+        if segment.kind == Kind::First {
+            // The next connection acknowledges other numbers. Its first segment shows where it stands.
+            self.ack = None;
+            return;
+        }
         match segment.place {
             Place::Sequence { end, ack, .. } => {
                 self.seq = later(self.seq, end);
                 self.ack = match (self.ack, ack) {
-                    _ if segment.kind == Kind::First => None,
                     (Some(mine), Some(its)) => Some(later(mine, its)),
                     (mine, its) => its.or(mine),
                 };
             }
-            Place::Tag { tag, .. } if segment.kind != Kind::First => self.seq = tag,
-            Place::Tag { .. } | Place::Unknown => {}
+            Place::Tag { tag, .. } => self.seq = tag,
+            Place::Unknown => {}
         }
-        if self.origin == Origin::Unconfirmed && segment.kind != Kind::First {
+        if self.origin == Origin::Unconfirmed {
             self.origin = Origin::Confirmed;
         }
     }

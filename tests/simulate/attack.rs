@@ -38,9 +38,21 @@ fn forge(world: &mut World) {
     if of.udp || of.habit == Habit::Uploader || of.state == State::Over {
         return;
     }
-    let key = of.key;
+    let (key, next, of_server) = (of.key, of.next, of.server);
     let (seq, ack) = (guess(world), guess(world));
     match world.random.within(0..6) {
+        0 if world
+            .listed_at(&key)
+            .is_some_and(|at| of_server == Some(at)) =>
+        {
+            // By luck it hits the window of a flow that is listed: no SYN moves that.
+            let near = next.wrapping_add(world.random.within(0..30 << 20) as u32);
+            send(
+                world,
+                key,
+                at(Kind::First, near.wrapping_sub(15 << 20), 1, None),
+            );
+        }
         0 | 1 => send(world, key, at(Kind::First, seq, 1, None)),
         // Who sends a SYN knows what follows it.
         2 => {

@@ -106,9 +106,9 @@ impl Client {
         }
     }
 
-    /// Begins another connection, at times by the same 5-tuple.
-    pub fn begin(&mut self, climate: &Climate, random: &mut Random) {
-        if self.epoch == 0 || !random.percent(25) {
+    /// Begins another connection, `again` by the same 5-tuple at times.
+    pub fn begin(&mut self, climate: &Climate, random: &mut Random, again: bool) {
+        if self.epoch == 0 || !random.percent(25) || !again {
             self.udp = random.percent(15);
             let vip = random.pick(&[7, 8]);
             let source = [192, 0, 2, random.within(1..9) as u8];
@@ -127,7 +127,10 @@ impl Client {
         // Half of the space is the clients', around its seam; the other is left to forgers, whose guesses are wrong.
         self.next = random.word() >> 1;
         self.next = self.next.wrapping_sub(1 << 30);
-        self.ack = (random.word() >> 1).wrapping_sub(1 << 30);
+        // A server's number that is near the one before by chance is arithmetic, told beside the windows.
+        self.ack = self
+            .ack
+            .wrapping_add(random.within(64 << 20..1 << 31) as u32);
         (self.state, self.syns, self.server) = (State::Opening, 0, None);
         self.listed = false;
         self.left = match self.habit {

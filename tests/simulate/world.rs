@@ -566,7 +566,9 @@ impl World {
             return Ok(());
         }
         if of.state == State::Over {
-            of.begin(&self.climate, &mut self.random);
+            // A connection by the ports of one that is listed still is not, and keeps its slot's clock from running.
+            let again = self.part == Part::Churn;
+            of.begin(&self.climate, &mut self.random, again);
             self.outcome.flows += 1;
             self.tell_of(client, || "begins".to_owned());
         }

@@ -110,6 +110,17 @@ fn a_keepalive_belongs_to_its_flow() {
     trace.sends(&flow, "B");
 }
 
+/// SYNs that hit the window of a live flow, one further on than the other, leave it where it is.
+#[test]
+fn lucky_forged_syns_move_nobody() {
+    let mut trace = Trace::moving(AMPLE);
+    let flow = trace.opened(1, "B");
+    for step in 0..64 {
+        trace.forged_syn(&flow, step << 23);
+        trace.sends(&flow, "B");
+    }
+}
+
 /// A forged RST shortens nothing.
 #[test]
 fn a_forged_rst_ends_nobody() {

@@ -142,6 +142,12 @@ impl Trace {
         assert_eq!(self.forward(flow, segment), backend);
     }
 
+    /// So far from where the flow stands.
+    pub fn forged_syn(&mut self, flow: &Flow, ahead: u32) {
+        let seq = flow.next.wrapping_add(ahead);
+        self.forward(flow, at(Kind::First, seq, 1, None));
+    }
+
     /// By somebody who does not know where the flow stands.
     pub fn forged_rst(&mut self, flow: &Flow) {
         let seq = flow.next.wrapping_add(1 << 30);
