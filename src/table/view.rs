@@ -151,7 +151,7 @@ impl Moving {
 
 /// The clean clocks of a view's slots: the time, in milliseconds of the node's wrapping clock, of the last packet that
 /// left on the default without being listed. Workers and the transition machine write, the machine reads.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct CleanClocks(Box<[AtomicU32]>);
 
 impl CleanClocks {

@@ -200,7 +200,7 @@ impl PoolView {
         if self.slots.take_dirty() {
             let members = self.slots.members().iter();
             self.members = members.map(|member| self.member(*member)).collect();
-            self.words = self.slots.words().into();
+            self.words = self.slots.words();
             self.moving = self.slots.moving().map(Arc::new);
             self.rebase();
         }

@@ -1,8 +1,10 @@
-//! One view's slots on the control side: D, T and phase of each, and how a change of T begins.
+//! One view's slots on the control side: D, T and phase of each, and how a change of T begins. A view at rest keeps only
+//! the words that workers read, and shares them with the publication: most views are at rest.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::members::numbers;
 use super::{Since, Tick};
 use crate::flow::Millis;
 use crate::flow::guards::{Guard, holds};
@@ -27,13 +29,18 @@ pub(super) struct Slot {
 /// A view's slots and backends.
 #[derive(Debug)]
 pub struct Slots {
+    /// Empty while all are settled.
     pub(super) slots: Vec<Slot>,
+    /// The words of the slots, while all are settled.
+    rest: Arc<[u16]>,
+    count: usize,
     /// By local number; `None` may be given to another backend.
     pub(super) members: Vec<Option<Member>>,
     /// Their local numbers.
     pub(super) locals: HashMap<BackendId, u16>,
     /// Backends that nothing needs since a round, by local number.
     pub(super) retired: BTreeMap<u16, Round>,
+    /// None while all slots are settled.
     pub(super) clocks: Arc<CleanClocks>,
     pub(super) times: FlowTimes,
     /// How many slots are not settled.
@@ -53,18 +60,14 @@ impl Slots {
     /// A settled view: `defaults` are local numbers of `members`.
     #[must_use]
     pub fn settled(defaults: &[u16], members: Vec<Option<Member>>, times: FlowTimes) -> Self {
-        let slot = |default: &u16| Slot {
-            default: *default,
-            target: *default,
-            phase: Phase::Settled,
-            since: Since::default(),
-        };
         Self {
-            slots: defaults.iter().map(slot).collect(),
+            slots: Vec::new(),
+            rest: defaults.iter().map(|default| at_rest(*default)).collect(),
+            count: defaults.len(),
             locals: numbers(&members).collect(),
             members,
             retired: BTreeMap::new(),
-            clocks: Arc::new(CleanClocks::new(defaults.len(), 0)),
+            clocks: Arc::default(),
             times,
             consulted: 0,
             armed: 0,
@@ -91,95 +94,100 @@ impl Slots {
             Phase::Steered
         };
         let mut slots = Self::settled(defaults, members, times);
+        slots.wake(now);
         for slot in consulted.map(|slot| slot as usize) {
-            if slot < slots.slots.len() {
+            if slot < slots.count {
                 slots.enter(slot, phase, round, now);
             }
         }
+        slots.lie_down();
         slots
+    }
+
+    /// Makes room for what is known of slots that move.
+    fn wake(&mut self, now: Millis) {
+        if !self.slots.is_empty() {
+            return;
+        }
+        let slot = |word: &u16| Slot {
+            default: *word & !CONSULT,
+            target: *word & !CONSULT,
+            phase: Phase::Settled,
+            since: Since::default(),
+        };
+        self.slots = self.rest.iter().map(slot).collect();
+        self.rest = Arc::default();
+        self.clocks = Arc::new(CleanClocks::new(self.count, now.0));
+    }
+
+    /// Keeps no more than the words, if all slots are settled.
+    pub(super) fn lie_down(&mut self) {
+        if self.consulted == 0 {
+            self.rest = self.words();
+            self.slots = Vec::new();
+            self.clocks = Arc::default();
+        }
     }
 
     /// The slots for a service that leaves this view for another pool. All are consulted, and begin anew from the arm
     /// with their targets: until every worker has them, some look at this view's clocks.
     #[must_use]
     pub fn parted(&self, round: Round, now: Millis) -> Self {
-        let defaults: Vec<u16> = self.slots.iter().map(|slot| slot.default).collect();
-        let all = 0..index(defaults.len());
-        Self::restored(&defaults, all, self.members.clone(), self.times, round, now)
-    }
-
-    /// Backends by local number.
-    #[must_use]
-    pub fn members(&self) -> &[Option<Member>] {
-        &self.members
-    }
-
-    /// The local number of a backend.
-    #[must_use]
-    pub fn local(&self, id: BackendId) -> Option<u16> {
-        self.locals.get(&id).copied()
-    }
-
-    /// The local number of a backend, given to it if it had none; `None` when all are taken.
-    pub fn admit(&mut self, id: BackendId) -> Option<u16> {
-        if let Some(known) = self.local(id) {
-            return Some(known);
-        }
-        let free = self.members.iter().position(Option::is_none);
-        let at = free.unwrap_or(self.members.len());
-        let local = u16::try_from(at).ok().filter(|local| *local < NO_BACKEND)?;
-        self.members.resize(self.members.len().max(at + 1), None);
-        self.members[at] = Some(Member { id, dead: false });
-        self.locals.insert(id, local);
-        self.dirty = true;
-        Some(local)
-    }
-
-    /// Says of each backend whether its connections are given up.
-    pub fn set_dead(&mut self, is_dead: impl Fn(BackendId) -> bool) {
-        for member in self.members.iter_mut().flatten() {
-            let dead = is_dead(member.id);
-            self.dirty |= member.dead != dead;
-            member.dead = dead;
-        }
+        let all = 0..index(self.count);
+        Self::restored(
+            &self.defaults(),
+            all,
+            self.members.clone(),
+            self.times,
+            round,
+            now,
+        )
     }
 
     /// Whether a default is dead, so that its slot waits for a target that is not.
     #[must_use]
     pub fn is_stuck(&self) -> bool {
-        let named = |slot: &Slot| slot.default != NO_BACKEND && self.is_dead(slot.default);
-        self.slots.iter().any(named)
+        let mut members = self.members.iter().flatten();
+        members.any(|member| member.dead)
+            && self
+                .each_default()
+                .any(|default| default != NO_BACKEND && self.is_dead(default))
     }
 
     /// How many slots there are.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.slots.len()
+    pub const fn len(&self) -> usize {
+        self.count
     }
 
     /// Whether there is none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// D of each slot.
     #[must_use]
     pub fn defaults(&self) -> Vec<u16> {
-        self.slots.iter().map(|slot| slot.default).collect()
+        self.each_default().collect()
+    }
+
+    pub(super) fn each_default(&self) -> impl Iterator<Item = u16> {
+        let moving = self.slots.iter().map(|slot| slot.default);
+        moving.chain(self.rest.iter().map(|word| word & !CONSULT))
     }
 
     /// Whether both are settled on the same backends.
     #[must_use]
     pub fn stands_as(&self, other: &Self) -> bool {
-        let id = |slots: &Self, slot: &Slot| {
-            let member = slots.members.get(usize::from(slot.default));
+        let id = |slots: &Self, default: u16| {
+            let member = slots.members.get(usize::from(default));
             member.copied().flatten().map(|member| member.id)
         };
-        let ids = |slots: &'_ Self| -> Vec<_> {
-            slots.slots.iter().map(|slot| id(slots, slot)).collect()
-        };
-        self.consulted == 0 && other.consulted == 0 && ids(self) == ids(other)
+        let mut both = self.each_default().zip(other.each_default());
+        self.consulted == 0
+            && other.consulted == 0
+            && both.all(|(mine, its)| id(self, mine) == id(other, its))
     }
 
     /// The slots that are consulted.
@@ -241,7 +249,11 @@ impl Slots {
     /// it goes. A default that is dead flips at once: nothing of it can break any more.
     pub fn retarget(&mut self, targets: &[u16], tick: &Tick) {
         let (round, now) = (tick.next, tick.now);
-        for (slot, &target) in targets.iter().enumerate().take(self.slots.len()) {
+        if self.consulted == 0 && self.each_default().eq(targets.iter().copied()) {
+            return;
+        }
+        self.wake(now);
+        for (slot, &target) in targets.iter().enumerate().take(self.count) {
             let of = self.slots[slot];
             self.slots[slot].target = target;
             if !tick.moves || (self.is_dead(of.default) && !self.is_dead(target)) {
@@ -250,6 +262,7 @@ impl Slots {
                 self.retarget_slot(slot, of, round, now);
             }
         }
+        self.lie_down();
     }
 
     fn retarget_slot(&mut self, slot: usize, of: Slot, round: Round, now: Millis) {
@@ -280,15 +293,6 @@ impl Slots {
         self.flips += u64::from(of.default != of.target);
         of.default = of.target;
         (self.dirty, self.unrecorded) = (true, true);
-    }
-
-    /// A backend that is not there is as dead as one that was given up.
-    pub(super) fn is_dead(&self, local: u16) -> bool {
-        self.members
-            .get(usize::from(local))
-            .copied()
-            .flatten()
-            .is_none_or(|member| member.dead)
     }
 
     /// Puts a slot into a phase. The clean clock starts anew at the arm.
@@ -327,10 +331,13 @@ impl Slots {
 
     /// The words that workers read.
     #[must_use]
-    pub fn words(&self) -> Vec<u16> {
-        let word = |slot: &Slot| {
-            let settled = slot.phase == Phase::Settled && slot.default != NO_BACKEND;
-            slot.default | if settled { 0 } else { CONSULT }
+    pub fn words(&self) -> Arc<[u16]> {
+        if self.slots.is_empty() {
+            return Arc::clone(&self.rest);
+        }
+        let word = |slot: &Slot| match slot.phase {
+            Phase::Settled => at_rest(slot.default),
+            _ => slot.default | CONSULT,
         };
         self.slots.iter().map(word).collect()
     }
@@ -345,28 +352,15 @@ impl Slots {
             members: self.present_members(),
         })
     }
-
-    fn locals(&self) -> Box<[(BackendId, u16)]> {
-        let mut locals: Vec<_> = numbers(&self.members).collect();
-        locals.sort_unstable();
-        locals.into()
-    }
-
-    /// A free local number is dead, under a number that no backend has.
-    fn present_members(&self) -> Box<[Member]> {
-        let nobody = Member {
-            id: BackendId(u32::MAX),
-            dead: true,
-        };
-        let members = self.members.iter();
-        members.map(|member| member.unwrap_or(nobody)).collect()
-    }
 }
 
-/// Each backend's number and local number.
-fn numbers(members: &[Option<Member>]) -> impl Iterator<Item = (BackendId, u16)> {
-    let members = (0..NO_BACKEND).zip(members);
-    members.filter_map(|(local, member)| Some((member.as_ref()?.id, local)))
+/// The word of a settled slot.
+const fn at_rest(default: u16) -> u16 {
+    if default == NO_BACKEND {
+        default | CONSULT
+    } else {
+        default
+    }
 }
 
 const fn is_armed(phase: Phase) -> bool {

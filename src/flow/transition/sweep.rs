@@ -82,7 +82,7 @@ impl Slots {
     #[must_use]
     pub fn census(&self, taken: Round) -> Census {
         Census {
-            occupied: vec![0; self.slots.len().div_ceil(64)],
+            occupied: vec![0; self.len().div_ceil(64)],
             named: vec![0; self.members.len()],
             begun: taken,
             entries: 0,
@@ -117,6 +117,7 @@ impl Slots {
                 self.enter(slot, Phase::Settled, tick.next, tick.now);
             }
         }
+        self.lie_down();
     }
 
     /// Frees the local numbers of backends that the pool no longer has (`keep` says so), and that neither a slot nor an
@@ -159,8 +160,10 @@ impl Slots {
     /// Which local numbers slots name.
     fn used(&self) -> Vec<bool> {
         let mut used = vec![false; usize::from(NO_BACKEND) + 1];
+        for default in self.each_default() {
+            used[usize::from(default)] = true;
+        }
         for slot in &self.slots {
-            used[usize::from(slot.default)] = true;
             used[usize::from(slot.target)] = true;
         }
         used

@@ -1,0 +1,73 @@
+//! The backends of a view: each has a local number as long as a slot or an entry names it.
+
+use super::Slots;
+use crate::table::{BackendId, Member, NO_BACKEND};
+
+impl Slots {
+    /// Backends by local number.
+    #[must_use]
+    pub fn members(&self) -> &[Option<Member>] {
+        &self.members
+    }
+
+    /// The local number of a backend.
+    #[must_use]
+    pub fn local(&self, id: BackendId) -> Option<u16> {
+        self.locals.get(&id).copied()
+    }
+
+    /// The local number of a backend, given to it if it had none; `None` when all are taken.
+    pub fn admit(&mut self, id: BackendId) -> Option<u16> {
+        if let Some(known) = self.local(id) {
+            return Some(known);
+        }
+        let free = self.members.iter().position(Option::is_none);
+        let at = free.unwrap_or(self.members.len());
+        let local = u16::try_from(at).ok().filter(|local| *local < NO_BACKEND)?;
+        self.members.resize(self.members.len().max(at + 1), None);
+        self.members[at] = Some(Member { id, dead: false });
+        self.locals.insert(id, local);
+        self.dirty = true;
+        Some(local)
+    }
+
+    /// Says of each backend whether its connections are given up.
+    pub fn set_dead(&mut self, is_dead: impl Fn(BackendId) -> bool) {
+        for member in self.members.iter_mut().flatten() {
+            let dead = is_dead(member.id);
+            self.dirty |= member.dead != dead;
+            member.dead = dead;
+        }
+    }
+
+    /// A backend that is not there is as dead as one that was given up.
+    pub(super) fn is_dead(&self, local: u16) -> bool {
+        self.members
+            .get(usize::from(local))
+            .copied()
+            .flatten()
+            .is_none_or(|member| member.dead)
+    }
+
+    pub(super) fn locals(&self) -> Box<[(BackendId, u16)]> {
+        let mut locals: Vec<_> = numbers(&self.members).collect();
+        locals.sort_unstable();
+        locals.into()
+    }
+
+    /// A free local number is dead, under a number that no backend has.
+    pub(super) fn present_members(&self) -> Box<[Member]> {
+        let nobody = Member {
+            id: BackendId(u32::MAX),
+            dead: true,
+        };
+        let members = self.members.iter();
+        members.map(|member| member.unwrap_or(nobody)).collect()
+    }
+}
+
+/// Each backend's number and local number.
+pub(super) fn numbers(members: &[Option<Member>]) -> impl Iterator<Item = (BackendId, u16)> {
+    let members = (0..NO_BACKEND).zip(members);
+    members.filter_map(|(local, member)| Some((member.as_ref()?.id, local)))
+}
