@@ -20,24 +20,13 @@
 
 mod members;
 mod slots;
+mod stages;
 mod step;
 mod sweep;
 
 pub use slots::Slots;
 pub use step::Tick;
 pub use sweep::{Census, Sweep};
-
-use super::Millis;
-use crate::table::Round;
-
-/// How long a slot has been in its phase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Since {
-    /// The round that published it.
-    round: Round,
-    /// When every worker was seen to have it.
-    everywhere: Option<Millis>,
-}
 
 /// How far a view's slots are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::Tick;
 use super::members::numbers;
-use super::{Since, Tick};
+use super::stages::{SETTLED, Stage, StageId, Stages};
 use crate::flow::Millis;
 use crate::flow::guards::{Guard, holds};
 use crate::table::{
@@ -21,9 +22,7 @@ pub(super) struct Slot {
     /// T.
     pub target: u16,
     /// Where it stands.
-    pub phase: Phase,
-    /// Since when it stands there.
-    pub since: Since,
+    pub stage: StageId,
 }
 
 /// A view's slots and backends.
@@ -34,6 +33,7 @@ pub struct Slots {
     /// The words of the slots, while all are settled.
     rest: Arc<[u16]>,
     count: usize,
+    pub(super) stages: Stages,
     /// By local number; `None` may be given to another backend.
     pub(super) members: Vec<Option<Member>>,
     /// Their local numbers.
@@ -43,10 +43,6 @@ pub struct Slots {
     /// None while all slots are settled.
     pub(super) clocks: Arc<CleanClocks>,
     pub(super) times: FlowTimes,
-    /// How many slots are not settled.
-    pub(super) consulted: usize,
-    /// How many slots' new flows go to D still, though D is not T.
-    pub(super) armed: usize,
     /// Changed since it was published last.
     pub(super) dirty: bool,
     /// Changed since it was recorded last, in what a restart can't find out by itself: defaults, and which slots are
@@ -64,13 +60,12 @@ impl Slots {
             slots: Vec::new(),
             rest: defaults.iter().map(|default| at_rest(*default)).collect(),
             count: defaults.len(),
+            stages: Stages::settled(defaults.len()),
             locals: numbers(&members).collect(),
             members,
             retired: BTreeMap::new(),
             clocks: Arc::default(),
             times,
-            consulted: 0,
-            armed: 0,
             dirty: true,
             unrecorded: true,
             flips: 0,
@@ -112,8 +107,7 @@ impl Slots {
         let slot = |word: &u16| Slot {
             default: *word & !CONSULT,
             target: *word & !CONSULT,
-            phase: Phase::Settled,
-            since: Since::default(),
+            stage: SETTLED,
         };
         self.slots = self.rest.iter().map(slot).collect();
         self.rest = Arc::default();
@@ -122,10 +116,11 @@ impl Slots {
 
     /// Keeps no more than the words, if all slots are settled.
     pub(super) fn lie_down(&mut self) {
-        if self.consulted == 0 {
+        if self.consulted() == 0 {
             self.rest = self.words();
             self.slots = Vec::new();
             self.clocks = Arc::default();
+            self.stages = Stages::settled(self.count);
         }
     }
 
@@ -185,15 +180,15 @@ impl Slots {
             member.copied().flatten().map(|member| member.id)
         };
         let mut both = self.each_default().zip(other.each_default());
-        self.consulted == 0
-            && other.consulted == 0
+        self.consulted() == 0
+            && other.consulted() == 0
             && both.all(|(mine, its)| id(self, mine) == id(other, its))
     }
 
     /// The slots that are consulted.
     pub fn consulted_slots(&self) -> impl Iterator<Item = u32> {
         let slots = (0..).zip(&self.slots);
-        slots.filter_map(|(slot, of)| (of.phase != Phase::Settled).then_some(slot))
+        slots.filter_map(|(slot, of)| (of.stage != SETTLED).then_some(slot))
     }
 
     /// How long flows may be silent.
@@ -249,7 +244,7 @@ impl Slots {
     /// it goes. A default that is dead flips at once: nothing of it can break any more.
     pub fn retarget(&mut self, targets: &[u16], tick: &Tick) {
         let (round, now) = (tick.next, tick.now);
-        if self.consulted == 0 && self.each_default().eq(targets.iter().copied()) {
+        if self.consulted() == 0 && self.each_default().eq(targets.iter().copied()) {
             return;
         }
         self.wake(now);
@@ -268,7 +263,7 @@ impl Slots {
     fn retarget_slot(&mut self, slot: usize, of: Slot, round: Round, now: Millis) {
         let target = self.slots[slot].target;
         self.dirty |= target != of.target;
-        let phase = match of.phase {
+        let phase = match self.stages.get(of.stage).phase {
             Phase::Settled | Phase::Draining if target == of.default => return,
             // It may have flipped, and waits for the workers.
             Phase::Frozen if target == of.target => return,
@@ -283,7 +278,7 @@ impl Slots {
 
     fn flip_dead(&mut self, slot: usize, round: Round, now: Millis) {
         self.flip(slot);
-        if self.slots[slot].phase != Phase::Settled {
+        if self.slots[slot].stage != SETTLED {
             self.enter(slot, Phase::Draining, round, now);
         }
     }
@@ -298,19 +293,8 @@ impl Slots {
     /// Puts a slot into a phase. The clean clock starts anew at the arm.
     pub(super) fn enter(&mut self, slot: usize, phase: Phase, round: Round, now: Millis) {
         let of = &mut self.slots[slot];
-        let (settled, settles) = (of.phase == Phase::Settled, phase == Phase::Settled);
-        self.consulted += usize::from(settled);
-        self.consulted -= usize::from(settles);
-        self.unrecorded |= settled != settles;
-        self.armed += usize::from(is_armed(phase));
-        self.armed -= usize::from(is_armed(of.phase));
-        (of.phase, of.since) = (
-            phase,
-            Since {
-                round,
-                everywhere: None,
-            },
-        );
+        self.unrecorded |= (of.stage == SETTLED) != (phase == Phase::Settled);
+        of.stage = self.stages.change(of.stage, phase, round);
         if phase == Phase::Armed && holds(Guard::CleanAtArm) {
             self.clocks.restart(index(slot), now.0);
         }
@@ -319,14 +303,22 @@ impl Slots {
 
     /// How many slots are not settled.
     #[must_use]
-    pub const fn consulted(&self) -> usize {
-        self.consulted
+    pub fn consulted(&self) -> usize {
+        self.stages.consulted()
     }
 
     /// Whether a slot's new flows go to D still, though D is not T.
     #[must_use]
-    pub const fn is_arming(&self) -> bool {
-        self.armed > 0
+    pub fn is_arming(&self) -> bool {
+        self.armed() > 0
+    }
+
+    pub(super) fn armed(&self) -> usize {
+        self.stages.count(Phase::Armed) + self.stages.count(Phase::Waiting)
+    }
+
+    pub(super) fn stage(&self, slot: usize) -> Stage {
+        *self.stages.get(self.slots[slot].stage)
     }
 
     /// The words that workers read.
@@ -335,8 +327,8 @@ impl Slots {
         if self.slots.is_empty() {
             return Arc::clone(&self.rest);
         }
-        let word = |slot: &Slot| match slot.phase {
-            Phase::Settled => at_rest(slot.default),
+        let word = |slot: &Slot| match slot.stage {
+            SETTLED => at_rest(slot.default),
             _ => slot.default | CONSULT,
         };
         self.slots.iter().map(word).collect()
@@ -345,8 +337,12 @@ impl Slots {
     /// What workers need beside the words; `None` when all is settled.
     #[must_use]
     pub fn moving(&self) -> Option<Moving> {
-        (self.consulted > 0).then(|| Moving {
-            slots: self.slots.iter().map(moving_slot).collect(),
+        let moving = |slot: &Slot| MovingSlot {
+            target: slot.target,
+            phase: self.stages.get(slot.stage).phase,
+        };
+        (self.consulted() > 0).then(|| Moving {
+            slots: self.slots.iter().map(moving).collect(),
             clocks: Arc::clone(&self.clocks),
             locals: self.locals(),
             members: self.present_members(),
@@ -360,17 +356,6 @@ const fn at_rest(default: u16) -> u16 {
         default | CONSULT
     } else {
         default
-    }
-}
-
-const fn is_armed(phase: Phase) -> bool {
-    matches!(phase, Phase::Armed | Phase::Waiting)
-}
-
-const fn moving_slot(slot: &Slot) -> MovingSlot {
-    MovingSlot {
-        target: slot.target,
-        phase: slot.phase,
     }
 }
 

@@ -39,21 +39,19 @@ impl Slots {
     /// Moves every slot on that may go on. Returns how many milliseconds from now the next one may, if only time has
     /// to pass.
     pub fn step(&mut self, tick: &Tick) -> Option<u32> {
-        if self.consulted == 0 {
+        if self.consulted() == 0 {
             return None;
         }
+        self.reach(tick);
         (0..self.slots.len())
             .filter_map(|slot| self.step_slot(slot, tick))
             .min()
     }
 
     fn step_slot(&mut self, slot: usize, tick: &Tick) -> Option<u32> {
-        let of = self.slots[slot];
-        if of.phase == Phase::Settled {
-            return None;
-        }
-        let since = self.everywhere_since(slot, of, tick)?;
-        match of.phase {
+        let stage = self.stage(slot);
+        let since = stage.everywhere?;
+        match stage.phase {
             Phase::Armed => self.steer(slot, since, tick),
             Phase::Steered => self.freeze(slot, tick),
             Phase::Frozen => self.flip_or_thaw(slot, tick),
@@ -61,20 +59,18 @@ impl Slots {
         }
     }
 
-    /// Since when every worker has the slot's phase; `None` when some don't.
-    fn everywhere_since(&mut self, slot: usize, of: Slot, tick: &Tick) -> Option<Millis> {
-        if of.since.everywhere.is_some() {
-            return of.since.everywhere;
+    /// Takes note of what every worker has by now.
+    fn reach(&mut self, tick: &Tick) {
+        let armed = self.stages.reach(tick);
+        if armed.is_empty() || !holds(Guard::CleanAtArm) {
+            return;
         }
-        if of.since.round > tick.taken && holds(Guard::ArmBarrier) {
-            return None;
-        }
-        self.slots[slot].since.everywhere = Some(tick.now);
         // A worker that did not consult yet sent packets on the default unseen.
-        if of.phase == Phase::Armed && holds(Guard::CleanAtArm) {
-            self.clocks.restart(index(slot), tick.now.0);
+        for (slot, of) in (0..).zip(&self.slots) {
+            if armed.contains(&of.stage) {
+                self.clocks.restart(slot, tick.now.0);
+            }
         }
-        Some(tick.now)
     }
 
     fn steer(&mut self, slot: usize, since: Millis, tick: &Tick) -> Option<u32> {
@@ -138,7 +134,10 @@ impl Slots {
     /// The slots that learn, each with how many milliseconds it needs yet if nothing leaves unlisted.
     pub fn learning(&self, tick: &Tick) -> impl Iterator<Item = (u32, u32)> {
         let slots = (0..).zip(&self.slots);
-        let learning = slots.filter(|(_, of)| matches!(of.phase, Phase::Armed | Phase::Steered));
+        let learning = slots.filter(|(_, of)| {
+            let phase = self.stages.get(of.stage).phase;
+            matches!(phase, Phase::Armed | Phase::Steered)
+        });
         learning.map(move |(slot, _)| (slot, self.until_clean(slot as usize, tick)))
     }
 
@@ -150,7 +149,7 @@ impl Slots {
     /// There is room again: at most `count` of the slots that wait begin anew. Returns how many did.
     pub fn resume(&mut self, count: usize, tick: &Tick) -> usize {
         let waiting: Vec<usize> = (0..self.slots.len())
-            .filter(|slot| self.slots[*slot].phase == Phase::Waiting)
+            .filter(|slot| self.stage(*slot).phase == Phase::Waiting)
             .take(count)
             .collect();
         for &slot in &waiting {
@@ -186,9 +185,9 @@ impl Slots {
         let count = |is: fn(&Slot) -> bool| self.slots.iter().filter(|slot| is(slot)).count();
         Progress {
             moving: count(|slot| slot.default != slot.target),
-            consulted: self.consulted,
-            armed: self.armed,
-            waiting: count(|slot| slot.phase == Phase::Waiting),
+            consulted: self.consulted(),
+            armed: self.armed(),
+            waiting: self.stages.count(Phase::Waiting),
             flips: self.flips,
         }
     }

@@ -96,9 +96,10 @@ impl Slots {
         let Some(of) = self.slots.get(slot as usize) else {
             return true;
         };
-        let everywhere = of.since.round <= taken || !holds(Guard::StopBarrier);
+        let stage = self.stages.get(of.stage);
+        let everywhere = stage.round <= taken || !holds(Guard::StopBarrier);
         let is_default = local == of.default;
-        match of.phase {
+        match stage.phase {
             Phase::Settled => true,
             Phase::Draining => everywhere && (is_default || self.is_dead(local)),
             Phase::Waiting => everywhere && is_default,
@@ -110,10 +111,10 @@ impl Slots {
     /// drain: nothing was listed there since.
     pub fn settle(&mut self, census: &Census, tick: &Tick) {
         for slot in 0..self.slots.len() {
-            let of = self.slots[slot];
-            let known = of.since.round <= census.begun;
+            let (of, stage) = (self.slots[slot], self.stage(slot));
+            let known = stage.round <= census.begun;
             let empty = !census.is_occupied(slot) || !holds(Guard::Consult);
-            if of.phase == Phase::Draining && of.default == of.target && known && empty {
+            if stage.phase == Phase::Draining && of.default == of.target && known && empty {
                 self.enter(slot, Phase::Settled, tick.next, tick.now);
             }
         }
