@@ -86,6 +86,14 @@ class Appliance:
     def process(self):
         return int((self.folder / "pid").read_text())
 
+    async def pause(self, seconds):
+        """Nobody in it runs for a while."""
+        os.kill(self.process(), signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            os.kill(self.process(), signal.SIGCONT)
+
     async def kill(self):
         """kill -9, and waits for the end."""
         await self.note_flips()

@@ -112,3 +112,14 @@ async def flood(lab):
         await lab.appliance.add("blue", 11)
         await lab.appliance.steered()
     return even(7, 11)
+
+
+@begins_with("blue", even(7, 11))
+async def stall(lab):
+    """A backend is added; the appliance stands still for a second, again and again until after the flips."""
+    await lab.appliance.add("blue", 12)
+    await lab.appliance.steered()
+    for _ in range(8):
+        await lab.appliance.pause(1)
+        await asyncio.sleep(0.5)
+    return even(7, 12)

@@ -162,7 +162,7 @@ impl<'c, Q: Queue> Worker<'c, Q> {
             emptied &= received < self.burst;
             moved += received + self.lanes[lane].send_relayed(self.burst);
         }
-        if let Some(caught_up) = begun.and_then(|begun| self.backlog.after(begun, emptied)) {
+        if let Some(caught_up) = self.backlog.after(begun, emptied) {
             self.subscriber.caught_up(caught_up);
         }
         moved
