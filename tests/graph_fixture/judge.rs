@@ -228,10 +228,7 @@ fn answered(outcome: &Outcome) {
     assert_eq!(asked[4..], said[4..], "identifier, sequence and data");
     if reply[0] >> 4 == 4 {
         let header = Ipv4HeaderSlice::from_slice(reply).unwrap();
-        assert_eq!(
-            header.header_checksum(),
-            header.to_header().calc_header_checksum()
-        );
+        assert_eq!(ones_sum(header.slice()), 0xffff);
         let icmp = Icmpv4Slice::from_slice(said).unwrap();
         assert_eq!((header.ttl(), icmp.type_u8()), (64, 0));
         assert_eq!(ones_sum(said), 0xffff);
