@@ -163,7 +163,8 @@ impl Controller {
         let (told, round) = self.told;
         if self.stale || generation > told || publish.taken() < round {
             Stage::Stored
-        } else if self.views.is_arming() {
+        } else if self.views.is_arming() || publish.taken() < publish.round() {
+            // What has been steered counts from when every worker has it.
             Stage::Armed
         } else if self.views.is_moving() {
             Stage::Steered
