@@ -7,12 +7,15 @@ within the tolerance of its weight. 1: not every request was answered. 2: a shar
 
 import argparse
 import asyncio
+import errno
+import itertools
 import signal
 import sys
 from collections import Counter
 from urllib.parse import urlsplit
 
 TIMEOUT = 15  # seconds for one request: room for three retransmissions of a lost SYN
+PORTS = range(1024, 65536)
 PATIENCE = 100  # failures after which there is no point in asking on: it bounds the whole run
 
 
@@ -42,9 +45,21 @@ def arguments():
     return options
 
 
-async def ask(url):
+async def connect(url, ports):
+    """A connection from the next port that is free. The kernel's choice comes back to a port within seconds, and where
+    slots move a port used again may be led to where its last connection went."""
+    wildcard = "::" if ":" in url.hostname else "0.0.0.0"
+    for port in ports:
+        try:
+            return await asyncio.open_connection(url.hostname, url.port or 80, local_addr=(wildcard, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+
+
+async def ask(url, ports):
     """One request on a connection of its own; the name of the backend that answered."""
-    reader, writer = await asyncio.open_connection(url.hostname, url.port or 80)
+    reader, writer = await connect(url, ports)
     try:
         writer.write(f"GET {url.path or '/'} HTTP/1.0\r\nHost: lab\r\n\r\n".encode())
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
@@ -59,20 +74,20 @@ async def ask(url):
     return headers["x-backend"]
 
 
-async def worker(urls, tickets, served, failed):
+async def worker(urls, tickets, ports, served, failed):
     for ticket in tickets:
         if failed.total() >= PATIENCE:
             return
         try:
-            served[await asyncio.wait_for(ask(urls[ticket % len(urls)]), TIMEOUT)] += 1
+            served[await asyncio.wait_for(ask(urls[ticket % len(urls)], ports), TIMEOUT)] += 1
         except (OSError, ValueError, KeyError, asyncio.TimeoutError) as error:
             failed[str(error) or type(error).__name__] += 1
 
 
 async def load(options):
     urls, tickets = [urlsplit(url) for url in options.urls], iter(range(options.requests))
-    served, failed = Counter(), Counter()
-    await asyncio.gather(*(worker(urls, tickets, served, failed) for _ in range(options.connections)))
+    served, failed, ports = Counter(), Counter(), itertools.cycle(PORTS)
+    await asyncio.gather(*(worker(urls, tickets, ports, served, failed) for _ in range(options.connections)))
     return served, failed
 
 
