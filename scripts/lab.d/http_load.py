@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import errno
 import itertools
+import random
 import signal
 import sys
 from collections import Counter
@@ -86,7 +87,10 @@ async def worker(urls, tickets, ports, served, failed):
 
 async def load(options):
     urls, tickets = [urlsplit(url) for url in options.urls], iter(range(options.requests))
-    served, failed, ports = Counter(), Counter(), itertools.cycle(PORTS)
+    served, failed = Counter(), Counter()
+    # Not where the load before began.
+    first = random.randrange(len(PORTS))
+    ports = itertools.cycle([*PORTS[first:], *PORTS[:first]])
     await asyncio.gather(*(worker(urls, tickets, ports, served, failed) for _ in range(options.connections)))
     return served, failed
 
