@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use hyper::Method;
-use hyper::header::{HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use serde_json::json;
 
 use super::EXIT_CODES;
@@ -154,27 +153,21 @@ impl NameArgs {
 }
 
 fn list(session: &Session, pool: &str) -> Result<Exit, Error> {
-    let answer = session.get(&Route::to(&["pools", pool, "backends"]))?;
-    session.print(&answer, |backends: BTreeMap<String, BackendState>, out| {
-        tables::backends(&backends).print(out)
-    })?;
-    Ok(Exit::Ok)
+    session.show(
+        &Route::to(&["pools", pool, "backends"]),
+        |backends: BTreeMap<String, BackendState>, out| tables::backends(&backends).print(out),
+    )
 }
 
 fn show(session: &Session, of: &NameArgs) -> Result<Exit, Error> {
-    let answer = session.get(&of.route())?;
-    session.print(&answer, |backend: BackendState, out| {
+    session.show(&of.route(), |backend: BackendState, out| {
         tables::backend(&of.name, &backend, out)
-    })?;
-    Ok(Exit::Ok)
+    })
 }
 
 fn add(session: &Session, args: &AddArgs) -> Result<Exit, Error> {
-    let write = Write {
-        body: Some(json!({ "address": args.address, "weight": args.weight })),
-        condition: Some((IF_NONE_MATCH, HeaderValue::from_static("*"))),
-        ..Write::new(Method::PUT, args.of.route())
-    };
+    let spec = json!({ "address": args.address, "weight": args.weight });
+    let write = Write::create(args.of.route(), spec);
     let NameArgs { pool, name } = &args.of;
     let taken = format!("pool {pool} has a backend {name} already: `backend set` changes it");
     let made = args.change.make(session, write);
@@ -193,11 +186,8 @@ fn set(session: &Session, args: &SetArgs) -> Result<Exit, Error> {
     let answer = session.get(&args.of.route())?;
     let backend: BackendState = answer.read()?;
     let weight = args.weight.unwrap_or(backend.weight);
-    let write = Write {
-        body: Some(json!({ "address": address, "weight": weight })),
-        condition: answer.etag.map(|etag| (IF_MATCH, etag)),
-        ..Write::new(Method::PUT, args.of.route())
-    };
+    let spec = json!({ "address": address, "weight": weight });
+    let write = Write::replace(args.of.route(), spec, answer);
     args.change.make(session, write)
 }
 
@@ -207,18 +197,10 @@ fn operate(session: &Session, args: &OperateArgs, step: &str) -> Result<Exit, Er
 }
 
 fn remove(session: &Session, args: &RemoveArgs) -> Result<Exit, Error> {
-    let route = args.of.route();
-    let write = Write {
-        condition: Some((IF_MATCH, HeaderValue::from_static("*"))),
-        ..Write::new(
-            Method::DELETE,
-            if args.now {
-                route.with("now", true)
-            } else {
-                route
-            },
-        )
-    };
+    let mut write = Write::remove(args.of.route());
+    if args.now {
+        write.route = write.route.with("now", true);
+    }
     let NameArgs { pool, name } = &args.of;
     let absent = format!("pool {pool} has no backend {name}");
     let made = args.change.make(session, write);

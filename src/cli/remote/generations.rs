@@ -102,8 +102,7 @@ pub fn list(args: &GenerationsArgs) -> Result<ExitCode, Failure> {
         route = route.with("before", before);
     }
     args.connection.run(|session| {
-        let answer = session.get(&route)?;
-        session.print(&answer, |log: Vec<GenerationEntry>, out| {
+        session.show(&route, |log: Vec<GenerationEntry>, out| {
             let rows = log.into_iter().map(|entry| {
                 let age = format!("{} ago", HumanDuration(since(entry.at_ms)));
                 [
@@ -114,7 +113,6 @@ pub fn list(args: &GenerationsArgs) -> Result<ExitCode, Failure> {
                 ]
             });
             Table::new(["GENERATION", "MADE", "BY", "WHAT"], rows).print(out)
-        })?;
-        Ok(Exit::Ok)
+        })
     })
 }

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
-use hyper::Method;
-use hyper::header::{HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use serde_json::{Map, Value, json};
 
 use super::EXIT_CODES;
@@ -146,27 +144,20 @@ pub fn run(args: &PoolArgs) -> Result<ExitCode, Failure> {
 }
 
 fn list(session: &Session) -> Result<Exit, Error> {
-    let answer = session.get(&Route::to(&["pools"]))?;
-    session.print(&answer, |pools: BTreeMap<String, PoolState>, out| {
-        tables::pools(&pools).print(out)
-    })?;
-    Ok(Exit::Ok)
+    session.show(
+        &Route::to(&["pools"]),
+        |pools: BTreeMap<String, PoolState>, out| tables::pools(&pools).print(out),
+    )
 }
 
 fn show(session: &Session, name: &str) -> Result<Exit, Error> {
-    let answer = session.get(&route(name))?;
-    session.print(&answer, |pool: PoolState, out| {
+    session.show(&route(name), |pool: PoolState, out| {
         tables::pool(name, &pool, out)
-    })?;
-    Ok(Exit::Ok)
+    })
 }
 
 fn add(session: &Session, args: &SpecArgs) -> Result<Exit, Error> {
-    let write = Write {
-        body: Some(Value::Object(args.given())),
-        condition: Some((IF_NONE_MATCH, HeaderValue::from_static("*"))),
-        ..Write::new(Method::PUT, route(&args.name))
-    };
+    let write = Write::create(route(&args.name), Value::Object(args.given()));
     let taken = format!("pool {} is there already: `pool set` changes it", args.name);
     let made = args.change.make(session, write);
     made.map_err(|error| error.advise(412, taken))
@@ -180,21 +171,13 @@ fn set(session: &Session, args: &SpecArgs) -> Result<Exit, Error> {
     if let Some(spec) = pool.as_object_mut() {
         spec.extend(args.given());
     }
-    let write = Write {
-        body: Some(pool),
-        condition: answer.etag.map(|etag| (IF_MATCH, etag)),
-        ..Write::new(Method::PUT, route(&args.name))
-    };
-    args.change.make(session, write)
+    args.change
+        .make(session, Write::replace(route(&args.name), pool, answer))
 }
 
 fn remove(session: &Session, name: &str, change: &ChangeArgs) -> Result<Exit, Error> {
-    let write = Write {
-        condition: Some((IF_MATCH, HeaderValue::from_static("*"))),
-        ..Write::new(Method::DELETE, route(name))
-    };
     let absent = format!("there is no pool {name}");
-    let made = change.make(session, write);
+    let made = change.make(session, Write::remove(route(name)));
     made.map_err(|error| error.advise(412, absent))
 }
 

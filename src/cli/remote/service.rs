@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use hyper::Method;
-use hyper::header::{HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use serde_json::{Map, Value, json};
 
 use super::EXIT_CODES;
@@ -119,37 +117,32 @@ pub fn run(args: &ServiceArgs) -> Result<ExitCode, Failure> {
 }
 
 fn list(session: &Session) -> Result<Exit, Error> {
-    let answer = session.get(&Route::to(&["services"]))?;
-    session.print(&answer, |services: BTreeMap<String, ServiceState>, out| {
-        tables::services(&services).print(out)
-    })?;
-    Ok(Exit::Ok)
+    session.show(
+        &Route::to(&["services"]),
+        |services: BTreeMap<String, ServiceState>, out| tables::services(&services).print(out),
+    )
 }
 
 fn show(session: &Session, name: &str) -> Result<Exit, Error> {
-    let answer = session.get(&route(name))?;
-    session.print(&answer, |service: ServiceState, out| {
+    session.show(&route(name), |service: ServiceState, out| {
         tables::service(name, &service, out)
-    })?;
-    Ok(Exit::Ok)
+    })
 }
 
 fn add(session: &Session, args: &AddArgs) -> Result<Exit, Error> {
-    let write = Write {
-        body: Some(json!({
-            "address": args.address,
-            "protocol": config::Protocol::from(args.protocol),
-            "ports": ports(&args.ports),
-            "pool": args.pool,
-        })),
-        condition: Some((IF_NONE_MATCH, HeaderValue::from_static("*"))),
-        ..Write::new(Method::PUT, route(&args.name))
-    };
+    let spec = json!({
+        "address": args.address,
+        "protocol": config::Protocol::from(args.protocol),
+        "ports": ports(&args.ports),
+        "pool": args.pool,
+    });
     let taken = format!(
         "service {} is there already: `service set` changes it",
         args.name
     );
-    let made = args.change.make(session, write);
+    let made = args
+        .change
+        .make(session, Write::create(route(&args.name), spec));
     made.map_err(|error| error.advise(412, taken))
 }
 
@@ -169,21 +162,13 @@ fn set(session: &Session, args: &SetArgs) -> Result<Exit, Error> {
     for (key, value) in changes {
         spec.extend(value.map(|value| (key.to_owned(), value)));
     }
-    let write = Write {
-        body: Some(Value::Object(spec)),
-        condition: answer.etag.map(|etag| (IF_MATCH, etag)),
-        ..Write::new(Method::PUT, route(&args.name))
-    };
+    let write = Write::replace(route(&args.name), Value::Object(spec), answer);
     args.change.make(session, write)
 }
 
 fn remove(session: &Session, name: &str, change: &ChangeArgs) -> Result<Exit, Error> {
-    let write = Write {
-        condition: Some((IF_MATCH, HeaderValue::from_static("*"))),
-        ..Write::new(Method::DELETE, route(name))
-    };
     let absent = format!("there is no service {name}");
-    let made = change.make(session, write);
+    let made = change.make(session, Write::remove(route(name)));
     made.map_err(|error| error.advise(412, absent))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use hyper::{Method, Request};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -34,6 +34,9 @@ pub struct Write {
     pub condition: Option<(HeaderName, HeaderValue)>,
 }
 
+/// Any version.
+const ANY: HeaderValue = HeaderValue::from_static("*");
+
 impl Write {
     /// Without a body and a condition.
     pub const fn new(method: Method, route: Route) -> Self {
@@ -42,6 +45,32 @@ impl Write {
             route,
             body: None,
             condition: None,
+        }
+    }
+
+    /// Makes `body` of what is not there yet; status 412 if it is.
+    pub fn create(route: Route, body: Value) -> Self {
+        Self {
+            body: Some(body),
+            condition: Some((IF_NONE_MATCH, ANY)),
+            ..Self::new(Method::PUT, route)
+        }
+    }
+
+    /// Makes `body` of what `read` was the answer for, if nobody else wrote since.
+    pub fn replace(route: Route, body: Value, read: Answer) -> Self {
+        Self {
+            body: Some(body),
+            condition: read.etag.map(|etag| (IF_MATCH, etag)),
+            ..Self::new(Method::PUT, route)
+        }
+    }
+
+    /// Takes away what is there; status 412 if it is not.
+    pub fn remove(route: Route) -> Self {
+        Self {
+            condition: Some((IF_MATCH, ANY)),
+            ..Self::new(Method::DELETE, route)
         }
     }
 }
@@ -98,6 +127,19 @@ impl Session {
     ) -> Result<(), Error> {
         let refused = self.client.stream(request.request()?, silence, take)?;
         refused.map_or(Ok(()), |answer| success(answer).map(drop))
+    }
+
+    /// Reads, and prints the answer as [`Self::print`] does.
+    ///
+    /// # Errors
+    /// When the answer is none, a problem or not what was asked for, or can't be written.
+    pub fn show<T: DeserializeOwned>(
+        &self,
+        route: &Route,
+        table: impl FnOnce(T, &mut dyn io::Write) -> io::Result<()>,
+    ) -> Result<Exit, Error> {
+        self.print(&self.get(route)?, table)?;
+        Ok(Exit::Ok)
     }
 
     /// Prints an answer: as it came, or as `table` writes it for people.

@@ -81,16 +81,13 @@ struct EventsArgs {
 /// # Errors
 /// When the node can't be reached.
 pub fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
-    args.connection.run(|session| {
-        show(session, &args.what)?;
-        Ok(Exit::Ok)
-    })
+    args.connection.run(|session| show(session, &args.what))
 }
 
-fn show(session: &Session, what: &What) -> Result<(), Error> {
-    let get = |name| session.get(&Route::to(&[name]));
+fn show(session: &Session, what: &What) -> Result<Exit, Error> {
+    let to = |name| Route::to(&[name]);
     match what {
-        What::State => session.print(&get("state")?, |state: CurrentState, out| {
+        What::State => session.show(&to("state"), |state: CurrentState, out| {
             tables::services(&state.services).print(out)?;
             let pools = state.pools.iter();
             pools.into_iter().try_for_each(|(name, pool)| {
@@ -98,15 +95,15 @@ fn show(session: &Session, what: &What) -> Result<(), Error> {
                 tables::pool(name, pool, out)
             })
         }),
-        What::Transitions => session.print(&get("transitions")?, running::transitions),
-        What::Flows(args) => session.print(&session.get(&args.route())?, running::flows),
-        What::Drops => session.print(&get("drops")?, running::drops),
-        What::Ports => session.print(&get("ports")?, running::ports),
-        What::Workers => session.print(&get("workers")?, running::workers),
-        What::Stats => session.print(&get("stats")?, |stats: Stats, out| {
+        What::Transitions => session.show(&to("transitions"), running::transitions),
+        What::Flows(args) => session.show(&args.route(), running::flows),
+        What::Drops => session.show(&to("drops"), running::drops),
+        What::Ports => session.show(&to("ports"), running::ports),
+        What::Workers => session.show(&to("workers"), running::workers),
+        What::Stats => session.show(&to("stats"), |stats: Stats, out| {
             running::stats(&stats, out)
         }),
-        What::Events(args) => events::follow(session, args.after, args.count),
+        What::Events(args) => events::follow(session, args.after, args.count).map(|()| Exit::Ok),
     }
 }
 

@@ -13,7 +13,7 @@ use super::outcome::waits;
 use super::route::Route;
 use super::table::list;
 use super::tables::lowercase;
-use crate::cli::{Exit, Failure};
+use crate::cli::Failure;
 use crate::control::api::schema::NodeStatus;
 
 /// Show the running node: its version, its newest generation, and how far that is
@@ -35,11 +35,8 @@ pub struct StatusArgs {
 /// # Errors
 /// When the node can't be reached.
 pub fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
-    args.connection.run(|session| {
-        let answer = session.get(&Route::to(&["node"]))?;
-        session.print(&answer, write)?;
-        Ok(Exit::Ok)
-    })
+    args.connection
+        .run(|session| session.show(&Route::to(&["node"]), write))
 }
 
 fn write(node: NodeStatus, out: &mut dyn io::Write) -> io::Result<()> {
