@@ -18,11 +18,10 @@ use std::sync::Arc;
 
 use api_fixture::client::{Client, Target};
 use api_fixture::node::StubNode;
-use api_fixture::{World, flows_settings, socket_only};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use api_fixture::{World, certificate, flows_settings, socket_only};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
-use tentetsu::config::{self, Peer, PeerUser, Role, Tls, Token};
+use tentetsu::config::{self, Peer, PeerUser, Role, Token};
 use tentetsu::control::api::events::Events;
 use tentetsu::control::api::serve::{ServeError, Server};
 use tentetsu::control::store::WallTime;
@@ -53,16 +52,9 @@ fn on_loopback(folder: &Path) -> config::Api {
 
 /// The same with TLS, and what a client has to trust.
 fn with_tls(folder: &Path) -> (config::Api, Arc<ClientConfig>) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let tls = Tls {
-        certificate: folder.join("api.crt"),
-        key: folder.join("api.key"),
-    };
-    fs::write(&tls.certificate, cert.pem()).unwrap();
-    fs::write(&tls.key, signing_key.serialize_pem()).unwrap();
+    let (tls, certificate) = certificate(folder);
     let mut trusted = RootCertStore::empty();
-    trusted.add(cert.der().clone()).unwrap();
+    trusted.add(certificate).unwrap();
     let client = ClientConfig::builder()
         .with_root_certificates(trusted)
         .with_no_client_auth();

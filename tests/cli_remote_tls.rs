@@ -14,10 +14,9 @@ use std::fs;
 use std::path::Path;
 
 use api_fixture::node::StubNode;
-use api_fixture::{World, flows_settings, socket_only};
+use api_fixture::{World, certificate, flows_settings, socket_only};
 use cli_fixture::Program;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use tentetsu::config::{self, Role, Tls, Token};
+use tentetsu::config::{self, Role, Token};
 
 const ADMIN: &str = "the secret of the administrator";
 const READER: &str = "the secret of the reader 1234567";
@@ -45,16 +44,8 @@ fn on_loopback(folder: &Path) -> config::Api {
 }
 
 fn with_tls(folder: &Path) -> config::Api {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let tls = Tls {
-        certificate: folder.join("api.crt"),
-        key: folder.join("api.key"),
-    };
-    fs::write(&tls.certificate, cert.pem()).unwrap();
-    fs::write(&tls.key, signing_key.serialize_pem()).unwrap();
     config::Api {
-        tls: Some(tls),
+        tls: Some(certificate(folder).0),
         ..on_loopback(folder)
     }
 }
@@ -114,7 +105,7 @@ fn tokens_say_who_asks_over_tls() {
 #[test]
 fn an_unknown_certificate_is_not_trusted() {
     let (world, program) = world(with_tls, "https");
-    let other = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let file = world.folder.path().join("other.crt");
     fs::write(&file, other.cert.pem()).unwrap();
     let admin = shows(&world, "admin");

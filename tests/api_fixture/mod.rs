@@ -6,12 +6,15 @@
 pub mod client;
 pub mod node;
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::pki_types::CertificateDer;
 use tempfile::TempDir;
 use tentetsu::config::{self, Millis};
 use tentetsu::control::api::events::Events;
@@ -36,6 +39,19 @@ pub struct World {
     pub events: Arc<Events>,
     orders: Arc<Mutex<Sender<Order>>>,
     node: Option<JoinHandle<StubNode>>,
+}
+
+/// A certificate for `localhost` in `folder`, as `[api]` names it and as a client trusts it.
+pub fn certificate(folder: &std::path::Path) -> (config::Tls, CertificateDer<'static>) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let tls = config::Tls {
+        certificate: folder.join("api.crt"),
+        key: folder.join("api.key"),
+    };
+    fs::write(&tls.certificate, cert.pem()).unwrap();
+    fs::write(&tls.key, signing_key.serialize_pem()).unwrap();
+    (tls, cert.der().clone())
 }
 
 /// `[api]` with the socket in `folder`, and nothing else.
