@@ -12,8 +12,7 @@ use super::command::Command;
 use super::ledger::{Ledger, Receipt, Refusal, Request};
 use super::plan::Plan;
 use super::state::Mode;
-use super::store::StoreError;
-use super::store::WallTime;
+use super::store::{StoreError, WallTime};
 use super::views::{Growth, Lookup, Sweeper, Turns, ViewKey, Views, WALK_PAUSE, Wanted};
 use crate::config;
 use crate::flow::transition::{Progress, Tick};
@@ -27,6 +26,7 @@ const STEP: u32 = 50;
 const GLANCE: u32 = 2;
 /// Buckets of entries that one call walks over: some milliseconds' worth.
 const STRETCH: usize = 1 << 14;
+
 /// Where plans go.
 pub trait Publish {
     /// Publishes a plan to every worker, under a new round.

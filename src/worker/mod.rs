@@ -20,12 +20,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use quanta::Clock;
 
-pub use backlog::Backlog;
 pub use clock::NodeClock;
 pub use idle::Backoff;
 pub use lane::{HostSide, Lane, Relay, relay};
 pub use latency::{Latency, LatencySamples, latency};
 pub use totals::{PortTotals, StageTotals, Totals, TrafficTotals};
+
+use backlog::Backlog;
 
 use crate::flow::{EntryTable, Flows, Millis, SynFilter};
 use crate::graph::{Context, Graph, GraphCounters, PortCounters, TrafficSheet};

@@ -30,9 +30,8 @@ pub(super) struct Slot {
 pub struct Slots {
     /// Empty while all are settled.
     pub(super) slots: Vec<Slot>,
-    /// The words of the slots, while all are settled.
+    /// The words of the slots, while all are settled; empty otherwise.
     rest: Arc<[u16]>,
-    count: usize,
     pub(super) stages: Stages,
     /// By local number; `None` may be given to another backend.
     pub(super) members: Vec<Option<Member>>,
@@ -59,7 +58,6 @@ impl Slots {
         Self {
             slots: Vec::new(),
             rest: defaults.iter().map(|default| at_rest(*default)).collect(),
-            count: defaults.len(),
             stages: Stages::settled(defaults.len()),
             locals: numbers(&members).collect(),
             members,
@@ -91,7 +89,7 @@ impl Slots {
         let mut slots = Self::settled(defaults, members, times);
         slots.wake(now);
         for slot in consulted.map(|slot| slot as usize) {
-            if slot < slots.count {
+            if slot < slots.slots.len() {
                 slots.enter(slot, phase, round, now);
             }
         }
@@ -111,7 +109,7 @@ impl Slots {
         };
         self.slots = self.rest.iter().map(slot).collect();
         self.rest = Arc::default();
-        self.clocks = Arc::new(CleanClocks::new(self.count, now.0));
+        self.clocks = Arc::new(CleanClocks::new(self.slots.len(), now.0));
     }
 
     /// Keeps no more than the words, if all slots are settled.
@@ -120,7 +118,7 @@ impl Slots {
             self.rest = self.words();
             self.slots = Vec::new();
             self.clocks = Arc::default();
-            self.stages = Stages::settled(self.count);
+            self.stages = Stages::settled(self.rest.len());
         }
     }
 
@@ -128,7 +126,7 @@ impl Slots {
     /// with their targets: until every worker has them, some look at this view's clocks.
     #[must_use]
     pub fn parted(&self, round: Round, now: Millis) -> Self {
-        let all = 0..index(self.count);
+        let all = 0..index(self.len());
         Self::restored(
             &self.defaults(),
             all,
@@ -151,14 +149,14 @@ impl Slots {
 
     /// How many slots there are.
     #[must_use]
-    pub const fn len(&self) -> usize {
-        self.count
+    pub fn len(&self) -> usize {
+        self.slots.len() + self.rest.len()
     }
 
     /// Whether there is none.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.count == 0
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// D of each slot.
@@ -248,7 +246,7 @@ impl Slots {
             return;
         }
         self.wake(now);
-        for (slot, &target) in targets.iter().enumerate().take(self.count) {
+        for (slot, &target) in targets.iter().enumerate().take(self.slots.len()) {
             let of = self.slots[slot];
             self.slots[slot].target = target;
             if !tick.moves || (self.is_dead(of.default) && !self.is_dead(target)) {
