@@ -11,7 +11,6 @@ mod segment;
 mod syn_filter;
 mod time;
 pub mod transition;
-mod word;
 
 pub use consult::{Consulted, Flows, Packet, Plan};
 pub use decide::{Known, Step, decide};

@@ -10,7 +10,7 @@
 //! still being read, and one that is early into one that is clear.
 
 use super::Millis;
-use super::word::Word;
+use crate::table::Word;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 

@@ -9,6 +9,7 @@ mod publish;
 mod service;
 mod snapshot;
 mod view;
+mod word;
 
 pub use adjacency::Adjacency;
 pub use hash::{FlowHasher, HashKey};
@@ -20,3 +21,4 @@ pub use snapshot::{
 pub use view::{
     CONSULT, CleanClocks, FlowTimes, Member, Moving, MovingSlot, NO_BACKEND, Phase, View,
 };
+pub(crate) use word::Word;

@@ -4,10 +4,13 @@
 //! old version. It neither locks, waits nor frees; two bounded lock-free queues carry the versions forth
 //! and back.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam::queue::ArrayQueue;
+
+use super::Word;
 
 /// The number of a publication; each is higher than the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -21,39 +24,76 @@ impl Round {
     }
 }
 
+/// A bounded queue, each of whose operations is one step, as a word's are.
+#[derive(Debug)]
+struct Queue<V, W>(ArrayQueue<V>, PhantomData<W>);
+
+impl<V, W: Word> Queue<V, W> {
+    fn of(room: usize) -> Self {
+        Self(ArrayQueue::new(room), PhantomData)
+    }
+
+    #[inline(always)]
+    fn is_empty(&self) -> bool {
+        W::step();
+        self.0.is_empty()
+    }
+
+    fn pop(&self) -> Option<V> {
+        W::step();
+        self.0.pop()
+    }
+
+    /// Adds a value, or returns it when there is no room.
+    fn push(&self, value: V) -> Result<(), V> {
+        W::step();
+        self.0.push(value)
+    }
+
+    /// Adds a value, and returns the oldest one when there was no room.
+    fn replace(&self, value: V) -> Option<V> {
+        W::step();
+        self.0.force_push(value)
+    }
+}
+
 /// The two directions between the publisher and one worker.
 #[derive(Debug)]
-struct Mailbox<T> {
+struct Mailbox<T, W> {
     /// The version to be taken; a newer one replaces it.
-    fresh: ArrayQueue<(Round, Arc<T>)>,
-    /// Versions that the worker has left. The publisher empties it before each publication, and a worker
-    /// returns at most one version per publication, so it never fills.
-    retired: ArrayQueue<Arc<T>>,
+    fresh: Queue<(Round, Arc<T>), W>,
+    /// Versions that the worker has left. The publisher empties it before each publication. Meanwhile a worker can take
+    /// the version that waits and the one that is published, so two come back at most.
+    retired: Queue<Arc<T>, W>,
     /// The round of the version in use. worker: wo, publisher: ro
-    taken: AtomicU64,
+    taken: W,
     /// Up to when, by the clock of both, the worker has done all that had arrived. worker: wo, publisher: ro
-    caught_up: AtomicU64,
+    caught_up: W,
 }
 
 /// The writer's end: publishes to one worker.
 #[derive(Debug)]
-pub struct Publisher<T>(Arc<Mailbox<T>>);
+pub struct Publisher<T, W = AtomicU64>(Arc<Mailbox<T, W>>);
 
 /// A worker's end: holds the version in use.
 #[derive(Debug)]
-pub struct Subscriber<T> {
-    mailbox: Arc<Mailbox<T>>,
+pub struct Subscriber<T, W = AtomicU64> {
+    mailbox: Arc<Mailbox<T, W>>,
     current: Arc<T>,
 }
 
 /// Makes the two ends, with a first version in use.
 #[must_use]
 pub fn channel<T>(first: Arc<T>) -> (Publisher<T>, Subscriber<T>) {
+    ends(first)
+}
+
+fn ends<T, W: Word>(first: Arc<T>) -> (Publisher<T, W>, Subscriber<T, W>) {
     let mailbox = Arc::new(Mailbox {
-        fresh: ArrayQueue::new(1),
-        retired: ArrayQueue::new(4),
-        taken: AtomicU64::new(0),
-        caught_up: AtomicU64::new(0),
+        fresh: Queue::of(1),
+        retired: Queue::of(4),
+        taken: W::new(0),
+        caught_up: W::new(0),
     });
     (
         Publisher(Arc::clone(&mailbox)),
@@ -64,10 +104,10 @@ pub fn channel<T>(first: Arc<T>) -> (Publisher<T>, Subscriber<T>) {
     )
 }
 
-impl<T> Publisher<T> {
+impl<T, W: Word> Publisher<T, W> {
     /// Offers a version. A version that the worker had not taken yet comes back: it was never in use.
     pub fn publish(&self, round: Round, version: Arc<T>) -> Option<Arc<T>> {
-        let unseen = self.0.fresh.force_push((round, version));
+        let unseen = self.0.fresh.replace((round, version));
         unseen.map(|(_, version)| version)
     }
 
@@ -90,7 +130,7 @@ impl<T> Publisher<T> {
     }
 }
 
-impl<T> Subscriber<T> {
+impl<T, W: Word> Subscriber<T, W> {
     /// Takes the newest version, if there is one. To be called between frames.
     #[inline(always)]
     pub fn refresh(&mut self) {
@@ -173,5 +213,138 @@ mod tests {
         let log = log.lock().unwrap();
         assert_eq!(log.len(), VERSIONS + 1);
         assert!(log.iter().all(|thread| *thread == me));
+    }
+
+    /// Both ends under each order of their steps that shuttle finds. Those are sequentially consistent ones: what would
+    /// go wrong without `Release` and `Acquire` is not seen here.
+    mod interleaved {
+        use shuttle::sync::Mutex;
+        use shuttle::sync::atomic::{AtomicBool, AtomicU64 as Step};
+        use shuttle::thread::{self, ThreadId};
+
+        use super::*;
+
+        const VERSIONS: u64 = 4;
+        const FRAMES: u64 = 5;
+        const SCHEDULES: usize = 10_000;
+
+        /// What becomes of each version.
+        #[derive(Default)]
+        struct Fates {
+            /// Who freed it.
+            freed: Mutex<Vec<(u64, ThreadId)>>,
+            /// From here on no older one may be used. publisher: wo, worker: ro
+            over: Step,
+            /// Frames that the worker has begun and finished with each; relaxed, as what it writes in tables is.
+            begun: [Step; VERSIONS as usize + 1],
+            done: [Step; VERSIONS as usize + 1],
+            /// Frames that it has finished at all.
+            frames: Step,
+        }
+
+        struct Version {
+            round: u64,
+            fates: Arc<Fates>,
+        }
+
+        impl Drop for Version {
+            fn drop(&mut self) {
+                let freed = (self.round, thread::current().id());
+                self.fates.freed.lock().unwrap().push(freed);
+            }
+        }
+
+        impl Version {
+            fn of(round: u64, fates: &Arc<Fates>) -> Arc<Self> {
+                let fates = Arc::clone(fates);
+                Arc::new(Self { round, fates })
+            }
+
+            /// A worker's frame: it looks into the version more than once.
+            fn walk(&self) {
+                let round = usize::try_from(self.round).unwrap();
+                self.fates.begun[round].add(1, Ordering::Relaxed);
+                let over = self.fates.over.load(Ordering::Relaxed);
+                assert!(
+                    over <= self.round,
+                    "round {over} was taken, {round} is used"
+                );
+                self.fates.done[round].add(1, Ordering::Relaxed);
+                self.fates.frames.add(1, Ordering::Relaxed);
+            }
+        }
+
+        fn work(
+            mut subscriber: Subscriber<Version, Step>,
+            stop: &AtomicBool,
+        ) -> Subscriber<Version, Step> {
+            let mut newest = 0;
+            for frame in 1.. {
+                let last = frame > FRAMES && stop.load(Ordering::Acquire);
+                subscriber.refresh();
+                let version = subscriber.current();
+                assert!(
+                    version.round >= newest,
+                    "{newest} came before {}",
+                    version.round
+                );
+                newest = version.round;
+                version.walk();
+                subscriber.caught_up(frame);
+                if last {
+                    break;
+                }
+            }
+            subscriber
+        }
+
+        /// What the publisher may conclude from what the worker said.
+        fn conclude(publisher: &Publisher<Version, Step>, fates: &Fates) {
+            let moment = publisher.caught_up();
+            assert!(fates.frames.load(Ordering::Relaxed) >= moment);
+            let taken = publisher.taken().0;
+            fates.over.store(taken, Ordering::Relaxed);
+            for round in 0..usize::try_from(taken).unwrap() {
+                let count = |frames: &[Step]| frames[round].load(Ordering::Relaxed);
+                // Behind it is seen all that was done with an older version; see `Version::walk` for what must not follow.
+                assert_eq!(count(&fates.done), count(&fates.begun));
+            }
+        }
+
+        fn history() {
+            let fates = Arc::new(Fates::default());
+            let (publisher, subscriber) = ends(Version::of(0, &fates));
+            let stop = Arc::new(AtomicBool::new(false));
+            let worker = {
+                let stop = Arc::clone(&stop);
+                thread::spawn(move || work(subscriber, &stop))
+            };
+            for round in 1..=VERSIONS {
+                let returned = publisher.reclaim().count();
+                assert!(returned <= 2, "{returned} came back at once");
+                drop(publisher.publish(Round(round), Version::of(round, &fates)));
+                conclude(&publisher, &fates);
+            }
+            stop.store(true, Ordering::Release);
+            let subscriber = worker.join().unwrap();
+            conclude(&publisher, &fates);
+            assert_eq!(publisher.taken().0, VERSIONS);
+            assert_eq!(subscriber.current().round, VERSIONS);
+            drop(subscriber);
+            assert!(publisher.reclaim().count() <= 2);
+
+            let mut freed = fates.freed.lock().unwrap().clone();
+            let me = thread::current().id();
+            assert!(freed.iter().all(|(_, by)| *by == me), "{freed:?}");
+            freed.sort_by_key(|(round, _)| *round);
+            let rounds: Vec<u64> = freed.iter().map(|(round, _)| *round).collect();
+            assert_eq!(rounds, (0..=VERSIONS).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn a_version_that_was_left_is_done_with_and_freed_by_the_publisher() {
+            shuttle::check_random(history, SCHEDULES);
+            shuttle::check_pct(history, SCHEDULES, 3);
+        }
     }
 }

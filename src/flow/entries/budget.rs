@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use crossbeam::utils::CachePadded;
 
 use super::super::Origin;
-use super::super::word::Word;
 use super::layout::mix;
 use crate::packet::FlowKey;
+use crate::table::Word;
 
 /// How many entries a table holds at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

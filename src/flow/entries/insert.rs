@@ -3,12 +3,12 @@
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release, SeqCst};
 
 use super::super::Entry;
-use super::super::word::Word as _;
 use super::budget::{NoRoom, Source};
 use super::layout::{Candidates, Control, LANES, State, backend_word, matching};
 use super::region::Memory;
 use super::table::{EntryTable, Inserted};
 use crate::packet::FlowKey;
+use crate::table::Word as _;
 
 /// How often a flow's insertion begins again because others list the same flow.
 const TRIES: usize = 8;

@@ -7,8 +7,8 @@ use nix::fcntl::Flock;
 use vm_memory::mmap::MmapRegionBuilder;
 use vm_memory::{FileOffset, MmapRegion, VolatileMemory};
 
-use super::super::word::Word;
 use super::open::OpenError;
+use crate::table::Word;
 
 /// Memory made of atomic words.
 pub trait Memory: Send + Sync {

@@ -28,12 +28,12 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use super::super::entry::SEEN_GRAIN;
 use super::super::guards::{Guard, holds};
-use super::super::word::Word;
 use super::super::{Entry, Millis};
 use super::budget::{Budget, Counts, Limits, Source};
 use super::layout::{Candidates, Control, LANES, Layout, State, backend_of, matching};
 use super::region::{Memory, Region};
 use crate::packet::FlowKey;
+use crate::table::Word;
 
 /// The entries of a node: shared by all its threads, and lock-free.
 #[derive(Debug)]

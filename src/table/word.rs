@@ -25,10 +25,12 @@ pub trait Word: Send + Sync {
     fn or(&self, value: u64, order: Ordering) -> u64;
     /// See [`std::sync::atomic::fence`].
     fn fence(order: Ordering);
+    /// The moment before a step on what is no word, such as a queue: a checker may let another thread go first.
+    fn step();
 }
 
 macro_rules! word {
-    ($atomic:ty, $fence:path) => {
+    ($atomic:ty, $fence:path, $step:expr) => {
         impl Word for $atomic {
             fn new(value: u64) -> Self {
                 Self::new(value)
@@ -73,14 +75,20 @@ macro_rules! word {
             fn fence(order: Ordering) {
                 $fence(order);
             }
+
+            #[inline(always)]
+            fn step() {
+                $step
+            }
         }
     };
 }
 
-word!(AtomicU64, std::sync::atomic::fence);
+word!(AtomicU64, std::sync::atomic::fence, ());
 
 #[cfg(test)]
 word!(
     shuttle::sync::atomic::AtomicU64,
-    shuttle::sync::atomic::fence
+    shuttle::sync::atomic::fence,
+    shuttle::thread::yield_now()
 );
