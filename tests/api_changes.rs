@@ -514,3 +514,32 @@ fn a_removed_backend_without_flows_leaves() {
     assert!(events.any(|(_, name, data)| name == "backend" && data == gone));
     client.get("/pools/web/backends/a").problem(404);
 }
+
+#[test]
+fn a_udp_service_says_how_its_flows_are_told_apart() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    let mut dns = json!({ "address": "203.0.113.12", "protocol": "udp", "ports": [53], "flows": "stateless", "pool": "web" });
+    client.put("/services/dns", &dns).ok(200);
+    assert_eq!(
+        client.get("/services/dns").ok(200)["flows"],
+        json!("stateless")
+    );
+    dns["flows"] = json!("quick");
+    let told = client.put("/services/dns", &dns).faults(422);
+    assert!(told[0].starts_with("/services/dns/flows: "), "{told:?}");
+    for protocol in ["tcp", "sctp"] {
+        dns["flows"] = json!("sticky");
+        dns["protocol"] = json!(protocol);
+        let told = client.put("/services/dns", &dns).faults(422);
+        let expected = format!(
+            "/services/dns/flows: `flows` is for UDP: packets of {protocol} tell by themselves where a flow begins"
+        );
+        assert_eq!(told, [expected]);
+    }
+    dns.as_object_mut().unwrap().remove("flows");
+    dns["protocol"] = json!("udp");
+    client.put("/services/dns", &dns).ok(200);
+    assert!(client.get("/services/dns").ok(200)["flows"].is_null());
+}

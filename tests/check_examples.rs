@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tentetsu::config::{
-    Config, Device, Encap, Exception, HugePages, Idle, Millis, Protocol, known_keys, load, parse,
+    Config, Device, Encap, Exception, HugePages, Idle, Millis, Protocol, UdpFlows, known_keys,
+    load, parse,
 };
 
 const EXAMPLE: &str = include_str!("../config/example.toml");
@@ -102,10 +103,14 @@ fn each_commented_key_of_the_example_can_be_used() {
         .lines()
         .filter(|line| commented_key(line).is_some())
         .collect();
-    assert_eq!(keys.len(), 10);
+    assert_eq!(keys.len(), 11);
     for key in keys {
         let setting = commented_key(key).expect("filtered");
-        fs::write(&path, EXAMPLE.replace(key, setting)).expect("written");
+        let mut text = EXAMPLE.replace(key, setting);
+        if setting.starts_with("flows") {
+            text = text.replace("protocol = \"tcp\"", "protocol = \"udp\"");
+        }
+        fs::write(&path, text).expect("written");
         let config = load(&path).unwrap_or_else(|error| panic!("{error}"));
         if setting.starts_with("hash_key") {
             let expected = std::array::from_fn(|index| u8::try_from(index).expect("small"));
@@ -196,7 +201,7 @@ fn names_are_resolved_and_ports_sorted() {
          [[pool]]\nname = \"l2\"\nencap = \"l2dsr\"\n\
          backends = [{{ address = \"2001:db8::5\" }}, {{ name = \"old\", address = \"2001:db8::6\", weight = 0 }}]\n\
          [[service]]\nname = \"dns\"\naddress = \"2001:db8:1::/64\"\nprotocol = \"udp\"\n\
-         ports = [5353, \"100-200\", 53]\npool = \"l2\"\n\
+         ports = [5353, \"100-200\", 53]\nflows = \"stateless\"\npool = \"l2\"\n\
          [[service]]\nname = \"all\"\naddress = \"203.0.113.1\"\nprotocol = \"sctp\"\nports = \"any\"\npool = \"idle\"\n"
     ));
     let [dns, all] = &config.services[..] else {
@@ -207,6 +212,7 @@ fn names_are_resolved_and_ports_sorted() {
         (dns.protocol, all.protocol),
         (Protocol::Udp, Protocol::Sctp)
     );
+    assert_eq!((dns.flows, all.flows), (Some(UdpFlows::Stateless), None));
     assert_eq!(dns.ports, [53..=53, 100..=200, 5353..=5353]);
     assert_eq!(all.ports, [0..=65_535]);
     assert_eq!(all.address.to_string(), "203.0.113.1/32");

@@ -513,6 +513,18 @@ fn service_words() {
                 "protocol = \"udp\"\npool = «0»",
                 "this is an integer, not a string",
             ),
+            (
+                "pool = \"web\"\nprotocol = \"udp\"\nflows = «\"stateles\"»",
+                "did you mean \"stateless\"?",
+            ),
+            (
+                "pool = \"web\"\nprotocol = \"tcp\"\nflows = «\"sticky\"»",
+                "take `flows` out",
+            ),
+            (
+                "pool = \"web\"\nflows = «\"quic\"»\nprotocol = \"sctp\"",
+                "`flows` is for UDP: packets of sctp",
+            ),
         ],
     );
     check(

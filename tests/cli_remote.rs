@@ -128,6 +128,19 @@ fn writes_do_what_they_say_and_nothing_else() {
         (&json!("any"), &json!("web"))
     );
 
+    program.ok("service add dns --address 203.0.113.12 --protocol udp --port 53 --flows stateless --pool web");
+    assert!(
+        program
+            .ok("service show dns")
+            .contains("flows     stateless\n")
+    );
+    program.ok("service set dns --flows quic");
+    assert_eq!(client.get("/services/dns").ok(200)["flows"], "quic");
+    program.ok("service set dns --protocol tcp");
+    assert!(client.get("/services/dns").ok(200)["flows"].is_null());
+    assert!(!program.ok("service show dns").contains("flows"));
+    program.ok("service rm dns");
+
     program.ok("pool add blue --encap l2dsr");
     program.ok("backend add blue c 10.0.0.9");
     program.ok("service set http --pool blue");

@@ -11,10 +11,13 @@ mod control_fixture;
 use control_fixture::{
     OWN, at, backend, definitions, memory, over, pool, request, service, site, tentative,
 };
-use tentetsu::config::Millis;
+use serde_json::json;
+use tentetsu::config::{Millis, UdpFlows};
 use tentetsu::control::command::{Command, Fault};
 use tentetsu::control::ledger::{Expect, Ledger, Precondition, Refusal, Request, Resource};
-use tentetsu::control::state::{Definitions, Mode, Owner, PoolSpec};
+use tentetsu::control::state::{
+    Definitions, Difference, Mode, Object, ObjectKey, Owner, PoolSpec, decode, encode,
+};
 use tentetsu::control::store::Departure;
 use tentetsu::table::{BackendId, Generation};
 
@@ -447,7 +450,7 @@ fn a_good_file_is_a_good_state() {
 #[test]
 fn definitions_are_read_strictly_and_written_as_they_are_read() {
     let read = |text: &str| serde_json::from_str::<Definitions>(text);
-    let text = r#"{"services":{"s":{"address":"203.0.113.0/28","protocol":"udp","ports":"any","pool":"p"},"t":{"address":"203.0.113.99","protocol":"tcp","ports":[80,"90-99"],"pool":"p"}},"pools":{"p":{"encap":"l2dsr","reset_ms":120000,"slow_start_ms":0,"panic_percent":50,"backends":{"a":{"address":"10.0.0.1","weight":100}}}}}"#;
+    let text = r#"{"services":{"s":{"address":"203.0.113.0/28","protocol":"udp","ports":"any","flows":"quic","pool":"p"},"t":{"address":"203.0.113.99","protocol":"tcp","ports":[80,"90-99"],"pool":"p"}},"pools":{"p":{"encap":"l2dsr","reset_ms":120000,"slow_start_ms":0,"panic_percent":50,"backends":{"a":{"address":"10.0.0.1","weight":100}}}}}"#;
     let definitions = read(text).unwrap();
     assert_eq!(serde_json::to_string(&definitions).unwrap(), text);
     let short = r#"{"pools":{"p":{"backends":{"a":{"address":"10.0.0.1"}}}}}"#;
@@ -456,6 +459,7 @@ fn definitions_are_read_strictly_and_written_as_they_are_read() {
         text.replace("\"encap\"", "\"encup\""),
         text.replace("\"any\"", "\"all\""),
         text.replace("90-99", "90-"),
+        text.replace("quic", "tcp"),
         text.replace("203.0.113.0/28", "203.0.113"),
     ] {
         assert!(read(&wrong).is_err(), "{wrong}");
@@ -464,8 +468,41 @@ fn definitions_are_read_strictly_and_written_as_they_are_read() {
         text.replace("90-99", "99-90"),
         text.replace("[80,", "[0,"),
         text.replace("113.0/28", "113.1/28"),
+        text.replace("udp", "tcp"),
+        text.replace("udp", "sctp"),
     ] {
         let found = faults(&mut memory(), Command::ReplaceAll(read(&refused).unwrap()));
         assert_eq!(found.len(), 1, "{found:?}");
     }
+}
+
+/// As it lies in stores that were written before a service could say so.
+#[test]
+fn a_service_that_says_nothing_of_its_flows_is_read() {
+    let key = ObjectKey::Service("dns".to_owned());
+    let stored = br#"{"owner":"api","spec":{"address":"203.0.113.9","protocol":"udp","ports":[53],"pool":"dns"}}"#;
+    let object = decode(&key, stored).unwrap();
+    let Object::Service(service) = &object else {
+        panic!("{object:?}")
+    };
+    assert_eq!(service.spec.flows, None);
+    assert_eq!(encode(&object).unwrap(), stored);
+}
+
+#[test]
+fn what_becomes_of_a_services_flows_is_a_difference() {
+    let mut ledger = memory();
+    let dns = |flows| tentetsu::control::state::ServiceSpec {
+        protocol: tentetsu::config::Protocol::Udp,
+        flows,
+        ..service("203.0.113.9", "dns")
+    };
+    let all = |flows| Command::ReplaceAll(definitions([("dns", dns(flows))], [("dns", pool(&[]))]));
+    done(&mut ledger, all(None));
+    let before = ledger.state().clone();
+    done(&mut ledger, all(Some(UdpFlows::Stateless)));
+    let difference = Difference::between(&before, ledger.state());
+    let told = serde_json::to_value(difference).unwrap();
+    let expected = json!([{ "path": "/services/dns/flows", "after": "stateless" }]);
+    assert_eq!(told, expected);
 }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::Millis;
 use super::report::Problem;
-use super::{millis, prefix, service, value};
+use super::{Protocol, UdpFlows, millis, prefix, service, value};
 
 /// Most services.
 pub const MAX_SERVICES: usize = 4_096;
@@ -42,6 +42,17 @@ pub(crate) fn service_address(address: IpNet) -> Result<(), Problem> {
 /// Ports that a service may listen on.
 pub(crate) fn ports(ports: &[RangeInclusive<u16>]) -> Result<(), Problem> {
     service::check_ports(ports)
+}
+
+/// How a service of this protocol may tell its flows apart.
+pub(crate) fn flows(protocol: Protocol, flows: Option<UdpFlows>) -> Result<(), Problem> {
+    if protocol == Protocol::Udp || flows.is_none() {
+        return Ok(());
+    }
+    Err(Problem::new(
+        format!("`flows` is for UDP: packets of {protocol} tell by themselves where a flow begins"),
+        "take `flows` out, or set `protocol` to \"udp\"",
+    ))
 }
 
 /// A weight.

@@ -326,8 +326,26 @@ pub struct Service {
     pub protocol: Protocol,
     /// Destination ports, sorted, not overlapping; a single `0..=65535` for any.
     pub ports: Vec<std::ops::RangeInclusive<u16>>,
+    /// How the flows of a UDP service are told apart; `None`: [`UdpFlows::Sticky`], and of other protocols.
+    ///
+    /// Left out of the views' records, whose form it would change: at a restart, what is wanted says it anew.
+    #[serde(skip)]
+    pub flows: Option<UdpFlows>,
     /// Index into [`Config::pools`].
     pub pool: usize,
+}
+
+/// `service.flows`: UDP has no SYN, so the service says which packets may go to another backend when its slots move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UdpFlows {
+    /// None: for one T_idle all flows count as old, and stay.
+    #[default]
+    Sticky,
+    /// All, at once: no packet has to do with another, as in DNS.
+    Stateless,
+    /// Those that begin a QUIC connection; the others stay.
+    Quic,
 }
 
 /// `service.protocol`

@@ -9,14 +9,19 @@ use super::place::{Found, Place};
 use super::report::{Problem, Report};
 use super::section::Section;
 use super::value::Value;
-use super::{Protocol, Service, prefix, rules};
+use super::{Protocol, Service, UdpFlows, limits, prefix, rules};
 
-pub(super) const KEYS: [&str; 5] = ["name", "address", "protocol", "ports", "pool"];
+pub(super) const KEYS: [&str; 6] = ["name", "address", "protocol", "ports", "flows", "pool"];
 
 const PROTOCOL: [(&str, Protocol); 3] = [
     ("tcp", Protocol::Tcp),
     ("udp", Protocol::Udp),
     ("sctp", Protocol::Sctp),
+];
+const FLOWS: [(&str, UdpFlows); 3] = [
+    ("sticky", UdpFlows::Sticky),
+    ("stateless", UdpFlows::Stateless),
+    ("quic", UdpFlows::Quic),
 ];
 const FORM: &str = "ports = [80, \"8000-8099\"]` or `ports = \"any\"";
 const PORT_HINT: &str = "write a number from 1 to 65535, or a range such as \"8000-8099\"";
@@ -31,13 +36,15 @@ pub(super) struct Draft {
     pub address: Option<Found<IpNet>>,
     pub protocol: Option<Protocol>,
     pub ports: Vec<Found<Ports>>,
+    pub flows: Option<UdpFlows>,
     pub pool: Option<Found<String>>,
 }
 
 pub(super) fn read(section: &Section) -> Draft {
     let protocol = section
         .required("protocol", "\"tcp\"")
-        .and_then(|value| value.choice(&PROTOCOL));
+        .and_then(|value| value.choice(&PROTOCOL))
+        .map(|protocol| protocol.value);
     let ports = section
         .required("ports", "[80]")
         .map(|value| read_ports(&value));
@@ -48,13 +55,25 @@ pub(super) fn read(section: &Section) -> Draft {
         address: section
             .required("address", "\"203.0.113.10\"")
             .and_then(|value| value.parse(prefix::prefix)),
-        protocol: protocol.map(|protocol| protocol.value),
+        protocol,
         ports: ports.unwrap_or_default(),
+        flows: section
+            .value("flows")
+            .and_then(|value| read_flows(&value, protocol)),
         pool: section
             .required("pool", "\"web\"")
             .and_then(|value| value.text())
             .map(|pool| pool.map(str::to_owned)),
     }
+}
+
+fn read_flows(value: &Value, protocol: Option<Protocol>) -> Option<UdpFlows> {
+    let flows = value.choice(&FLOWS)?.value;
+    let checked = protocol.map_or(Ok(()), |protocol| limits::flows(protocol, Some(flows)));
+    if let Err(Problem { message, hint }) = checked {
+        value.fault(message, hint);
+    }
+    Some(flows)
 }
 
 fn read_ports(value: &Value) -> Vec<Found<Ports>> {
@@ -170,6 +189,7 @@ impl Draft {
             address: self.address?.value,
             protocol: self.protocol?,
             ports,
+            flows: self.flows,
             pool: *pool_of.get(&self.pool?.value)?,
         })
     }

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use crate::config::{self, Config, Encap, Protocol};
+use crate::config::{self, Config, Encap, Protocol, UdpFlows};
 use crate::table::maglev::{self, Claim};
 use crate::table::{BackendId, Moving, Rule, Tracking};
 use crate::wire::{SCTP, TCP, UDP};
@@ -112,11 +112,15 @@ impl Plan {
 impl ServicePlan {
     /// How the service's flows are told apart.
     #[must_use]
-    pub const fn tracking(&self) -> Tracking {
+    pub fn tracking(&self) -> Tracking {
         match self.definition.protocol {
             Protocol::Tcp => Tracking::Tcp,
             Protocol::Sctp => Tracking::Sctp,
-            Protocol::Udp => Tracking::Sticky,
+            Protocol::Udp => match self.definition.flows.unwrap_or_default() {
+                UdpFlows::Sticky => Tracking::Sticky,
+                UdpFlows::Stateless => Tracking::Stateless,
+                UdpFlows::Quic => Tracking::Quic,
+            },
         }
     }
 }

@@ -128,7 +128,7 @@ impl<'s> Slot<'s> {
 /// A new flow's first packet. Its sequence number is its own affair.
 const fn first(tracking: Tracking) -> Segment {
     match tracking {
-        Tracking::Tcp | Tracking::Sctp => Segment {
+        Tracking::Tcp | Tracking::Sctp | Tracking::Quic => Segment {
             kind: Kind::First,
             place: Place::Unknown,
         },

@@ -1,7 +1,7 @@
 //! What a packet says of its flow.
 
 use crate::table::Tracking;
-use crate::wire::{SctpView, TcpView};
+use crate::wire::{QuicView, SctpView, TcpView};
 
 /// What a packet says of its flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Segment {
 /// What a packet is to its flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It begins one: TCP SYN, SCTP INIT.
+    /// It begins one: TCP SYN, SCTP INIT, QUIC Initial and 0-RTT.
     First,
     /// Any packet in between.
     Within,
@@ -50,9 +50,13 @@ pub enum Place {
     Unknown,
 }
 
+/// Octets of a UDP header (RFC 768).
+const UDP_HEADER: usize = 8;
+
 impl Segment {
     /// What tells a first packet's repetition from the first packet of another flow with the same 5-tuple: its initial
     /// sequence number or tag, spread over 64 bits (Steele et al., "Fast Splittable Pseudorandom Number Generators", 2014).
+    /// QUIC has none: all first packets of a 5-tuple are alike.
     #[must_use]
     pub fn mark(&self) -> u64 {
         let initial = match self.place {
@@ -86,8 +90,31 @@ impl Segment {
         match tracking {
             Tracking::Tcp => TcpView::parse(bytes).map_or(Self::WITHIN, Self::of_tcp),
             Tracking::Sctp => SctpView::parse(bytes).map_or(Self::WITHIN, Self::of_sctp),
+            Tracking::Quic => {
+                let payload = bytes.get(UDP_HEADER..).unwrap_or_default();
+                QuicView::parse(payload).map_or(Self::WITHIN, Self::of_quic)
+            }
             Tracking::Sticky | Tracking::Stateless => Self::WITHIN,
         }
+    }
+
+    /// An Initial begins a connection. So does 0-RTT, which goes beside the client's first Initials and may overtake them; a
+    /// connection that stands sends neither, so who sends one is no flow from before.
+    ///
+    /// Their Destination Connection ID is no [`Place`]: after the server's answer, or its Retry, the same client's next
+    /// Initial has the one that the server chose, and must not count as another connection's. So what is remembered of a
+    /// first packet is its 5-tuple alone, and one whose flow is listed goes where the flow does.
+    ///
+    /// Handshake and 1-RTT follow an answer. Retry and Version Negotiation come from servers only. Of versions that are
+    /// not known, types mean nothing. All of these may be of a flow that is old, and count as such.
+    fn of_quic(quic: QuicView<'_>) -> Self {
+        let kind = if quic.is_initial() || quic.is_early() {
+            Kind::First
+        } else {
+            Kind::Within
+        };
+        let place = Place::Unknown;
+        Self { kind, place }
     }
 
     /// A SYN with an ACK begins nothing: a client answers no SYN of a server's.

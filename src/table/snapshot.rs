@@ -77,6 +77,8 @@ pub enum Tracking {
     Sticky,
     /// Each packet stands for itself, as a query and its answer do.
     Stateless,
+    /// QUIC: an Initial begins a connection, and so does 0-RTT. Packets of versions other than 1 and 2 are as sticky ones.
+    Quic,
 }
 
 /// A backend, as an operator names it.

@@ -10,6 +10,7 @@ mod ethernet;
 mod icmp;
 mod ipv4;
 mod ipv6;
+mod quic;
 mod segment;
 mod transport;
 
@@ -18,5 +19,6 @@ pub use ethernet::{EtherType, EthernetView, MacAddr, TagStack, VlanTag, swap_mac
 pub use icmp::{ICMP4, ICMP6, IcmpKind, IcmpView, answer_echo4, answer_echo6};
 pub use ipv4::{InnerFields, Ipv4Fault, Ipv4View, OuterIpv4};
 pub use ipv6::{Ipv6Fault, Ipv6View, OuterIpv6};
+pub use quic::QuicView;
 pub use segment::{SctpView, TcpView};
 pub use transport::{PortPair, SCTP, TCP, TransportFault, UDP, parse_ports, quoted_ports};

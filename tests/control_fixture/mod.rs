@@ -73,6 +73,7 @@ pub fn service(address: &str, pool: &str) -> ServiceSpec {
         address: address.into(),
         protocol: Protocol::Tcp,
         ports: vec![80..=80],
+        flows: None,
         pool: pool.to_owned(),
     }
 }

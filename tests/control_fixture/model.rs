@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use tentetsu::config::Encap;
+use tentetsu::config::{Encap, Protocol};
 use tentetsu::control::command::Command;
 use tentetsu::control::state::{
     BackendSpec, Definitions, Mode, Owner, PoolSpec, ServiceSpec, Site, State,
@@ -240,7 +240,8 @@ impl Model {
             .own
             .iter()
             .any(|own| service.address.contains(own));
-        (same_family || pool.encap != Encap::L2Dsr) && !own
+        let flows = service.flows.is_none() || service.protocol == Protocol::Udp;
+        (same_family || pool.encap != Encap::L2Dsr) && !own && flows
     }
 }
 

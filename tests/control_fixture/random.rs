@@ -2,7 +2,7 @@
 
 use proptest::collection::btree_map;
 use proptest::prelude::*;
-use tentetsu::config::{Encap, Protocol};
+use tentetsu::config::{Encap, Protocol, UdpFlows};
 use tentetsu::control::command::Command;
 use tentetsu::control::state::{BackendSpec, Definitions, PoolSpec, ServiceSpec, Site};
 use tentetsu::table::Generation;
@@ -40,12 +40,14 @@ prop_compose! {
         udp in any::<bool>(),
         low in 79_u16..82,
         length in 0_u16..2,
+        flows in prop::sample::select(vec![None, None, None, Some(UdpFlows::Sticky), Some(UdpFlows::Stateless), Some(UdpFlows::Quic)]),
         pool in names("p", 3),
     ) -> ServiceSpec {
         ServiceSpec {
             address: address.parse().unwrap(),
             protocol: if udp { Protocol::Udp } else { Protocol::Tcp },
             ports: vec![low..=low + length],
+            flows,
             pool,
         }
     }

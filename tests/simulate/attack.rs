@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use tentetsu::flow::{Kind, Segment};
 
-use super::client::{Habit, State, at, key};
+use super::client::{Habit, State, Traffic, at, key};
 use super::climate::Attack;
 use super::world::World;
 
@@ -24,7 +24,12 @@ fn flood(world: &mut World) {
         let [a, b, c, d, ..] = random.next().to_le_bytes();
         let port = 1_024 + random.within(0..60_000) as u16;
         let vip = random.pick(&[7, 8]);
-        let key = key([a, b, c, d], port, Ipv4Addr::new(203, 0, 113, vip), false);
+        let key = key(
+            [a, b, c, d],
+            port,
+            Ipv4Addr::new(203, 0, 113, vip),
+            Traffic::Tcp,
+        );
         let segment = at(Kind::First, random.word(), 1, None);
         send(world, key, segment);
     }
@@ -35,7 +40,7 @@ fn forge(world: &mut World) {
     let clients = world.clients.len() as u64;
     let victim = world.random.within(0..clients) as usize;
     let of = &world.clients[victim];
-    if of.udp || of.habit == Habit::Uploader || of.state == State::Over {
+    if of.traffic != Traffic::Tcp || of.habit == Habit::Uploader || of.state == State::Over {
         return;
     }
     let (key, next, of_server) = (of.key, of.next, of.server);

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
-use tentetsu::config::{Millis, Protocol};
+use tentetsu::config::{Millis, Protocol, UdpFlows};
 use tentetsu::control::command::Command;
 use tentetsu::control::state::{BackendSpec, Definitions, Mode, PoolSpec, ServiceSpec, State};
 use tentetsu::table::Generation;
 
+use super::client::Traffic;
 use super::climate::Climate;
 use super::random::Random;
 
@@ -21,8 +22,13 @@ pub fn first(climate: &Climate) -> Command {
         let backends = (1..=3).map(|n| named(base, n));
         (name.to_owned(), pool(climate, backends.collect()))
     });
-    let services = [("wide", Protocol::Tcp), ("datagrams", Protocol::Udp)];
-    let services = services.map(|(name, protocol)| (name.to_owned(), service(24, protocol, "web")));
+    let services = [
+        ("wide", Traffic::Tcp),
+        ("datagrams", Traffic::Sticky),
+        ("queries", Traffic::Stateless),
+        ("quic", Traffic::Quic),
+    ];
+    let services = services.map(|(name, traffic)| (name.to_owned(), service(24, traffic, "web")));
     Command::ReplaceAll(Definitions {
         services: services.into(),
         pools: pools.into(),
@@ -62,12 +68,20 @@ fn moved(base: u8, name: &str, place: u8) -> (String, BackendSpec) {
     (name.to_owned(), spec)
 }
 
-fn service(length: u8, protocol: Protocol, pool: &str) -> ServiceSpec {
+fn service(length: u8, traffic: Traffic, pool: &str) -> ServiceSpec {
     let address = Ipv4Addr::new(203, 0, 113, if length == 24 { 0 } else { 7 });
     ServiceSpec {
         address: IpNet::new(address.into(), length).unwrap(),
-        protocol,
-        ports: vec![80..=80],
+        protocol: match traffic {
+            Traffic::Tcp => Protocol::Tcp,
+            _ => Protocol::Udp,
+        },
+        ports: vec![traffic.port().0..=traffic.port().0],
+        flows: match traffic {
+            Traffic::Tcp | Traffic::Sticky => None,
+            Traffic::Stateless => Some(UdpFlows::Stateless),
+            Traffic::Quic => Some(UdpFlows::Quic),
+        },
         pool: pool.to_owned(),
     }
 }
@@ -126,19 +140,20 @@ pub fn random(
             }
         }
         80..88 => {
-            let service = random.pick(&["wide", "datagrams", "exact"]);
+            let (service, traffic) = random.pick(&[
+                ("wide", Traffic::Tcp),
+                ("exact", Traffic::Tcp),
+                ("datagrams", Traffic::Sticky),
+                ("queries", Traffic::Stateless),
+                ("quic", Traffic::Quic),
+            ]);
             let of = state.services.get(service);
-            let protocol = if service == "datagrams" {
-                Protocol::Udp
-            } else {
-                Protocol::Tcp
-            };
             let length = if service == "exact" { 32 } else { 24 };
             let pool = match of {
                 Some(of) if of.spec.pool == "web" => "blue",
                 _ => "web",
             };
-            let spec = super::changes::service(length, protocol, pool);
+            let spec = super::changes::service(length, traffic, pool);
             Command::PutService {
                 name: service.to_owned(),
                 spec,

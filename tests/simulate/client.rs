@@ -24,10 +24,31 @@ pub enum Habit {
     Uploader,
 }
 
+/// What a client speaks, and by that how the service tells its flows apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traffic {
+    Tcp,
+    Sticky,
+    Stateless,
+    Quic,
+}
+
+impl Traffic {
+    /// The service's port and protocol.
+    pub const fn port(self) -> (u16, u8) {
+        match self {
+            Self::Tcp => (80, TCP),
+            Self::Sticky => (80, UDP),
+            Self::Stateless => (53, UDP),
+            Self::Quic => (443, UDP),
+        }
+    }
+}
+
 /// Where a connection stands, as the client sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Its SYN is out.
+    /// Its SYN or Initial is out.
     Opening,
     /// A server's answer came.
     Open,
@@ -41,7 +62,7 @@ pub enum State {
 #[derive(Debug, Clone)]
 pub struct Client {
     pub key: FlowKey,
-    pub udp: bool,
+    pub traffic: Traffic,
     pub worker: usize,
     pub habit: Habit,
     pub state: State,
@@ -51,7 +72,7 @@ pub struct Client {
     /// The next sequence number.
     pub next: u32,
     pub ack: u32,
-    /// SYNs sent.
+    /// SYNs or Initials sent.
     pub syns: u32,
     /// Packets that it sends yet.
     pub left: u32,
@@ -74,14 +95,21 @@ pub struct Sent {
 /// SYNs until a client gives up.
 const PATIENCE: u32 = 4;
 
+/// A QUIC Initial, which says nothing of where it stands.
+const INITIAL: Segment = Segment {
+    kind: Kind::First,
+    place: Place::Unknown,
+};
+
 /// A 5-tuple of the world's clients.
-pub fn key(source: [u8; 4], port: u16, vip: Ipv4Addr, udp: bool) -> FlowKey {
+pub fn key(source: [u8; 4], port: u16, vip: Ipv4Addr, traffic: Traffic) -> FlowKey {
     let mut keys = FlowKeys::default();
     let [a, b, c, d] = source;
     let [e, f, g, h] = vip.octets();
+    let (service, protocol) = traffic.port();
     let transport = Transport {
-        ports: PortPair::new(port, 80),
-        protocol: if udp { UDP } else { TCP },
+        ports: PortPair::new(port, service),
+        protocol,
     };
     keys.set_v4(0, [a, b, c, d, e, f, g, h], transport);
     keys.key(0, false)
@@ -91,7 +119,7 @@ impl Client {
     pub const fn nobody() -> Self {
         Self {
             key: FlowKey([0; 5]),
-            udp: false,
+            traffic: Traffic::Tcp,
             worker: 0,
             habit: Habit::Chatty,
             state: State::Over,
@@ -109,11 +137,16 @@ impl Client {
     /// Begins another connection, `again` by the same 5-tuple at times.
     pub fn begin(&mut self, climate: &Climate, random: &mut Random, again: bool) {
         if self.epoch == 0 || !random.percent(25) || !again {
-            self.udp = random.percent(15);
+            self.traffic = match random.within(0..100) {
+                0..80 => Traffic::Tcp,
+                80..87 => Traffic::Sticky,
+                87..90 => Traffic::Stateless,
+                _ => Traffic::Quic,
+            };
             let vip = random.pick(&[7, 8]);
             let source = [192, 0, 2, random.within(1..9) as u8];
             let port = 1_024 + random.within(0..60_000) as u16;
-            self.key = key(source, port, Ipv4Addr::new(203, 0, 113, vip), self.udp);
+            self.key = key(source, port, Ipv4Addr::new(203, 0, 113, vip), self.traffic);
             self.worker = random.within(0..climate.workers as u64) as usize;
         }
         self.epoch += 1;
@@ -144,8 +177,11 @@ impl Client {
     pub fn step(&mut self, climate: &Climate, random: &mut Random) -> Option<Sent> {
         match self.state {
             State::Over => None,
-            _ if self.udp => self.datagram(climate, random),
+            _ if matches!(self.traffic, Traffic::Sticky | Traffic::Stateless) => {
+                self.datagram(climate, random)
+            }
             State::Opening => self.open(),
+            _ if self.traffic == Traffic::Quic => self.datagram(climate, random),
             State::Open => self.send(climate, random),
             State::HalfClosed => self.listen(climate, random),
         }
@@ -166,17 +202,24 @@ impl Client {
             return None;
         }
         let pause = 1_000 << (self.syns - 1);
-        Some(Sent {
-            segment: at(Kind::First, self.next, 1, None),
-            pause,
-        })
+        let segment = match self.traffic {
+            Traffic::Quic => INITIAL,
+            _ => at(Kind::First, self.next, 1, None),
+        };
+        Some(Sent { segment, pause })
     }
 
-    /// What follows the server's answer.
-    pub fn opened(&mut self, server: IpAddr) {
+    /// The server's answer comes. What the client says to it: of QUIC an Initial to the server's connection ID first, or
+    /// what that is lost before.
+    pub fn opened(&mut self, server: IpAddr, random: &mut Random) -> Segment {
         self.state = State::Open;
         self.server = Some(server);
         self.next = self.next.wrapping_add(1);
+        match self.traffic {
+            Traffic::Quic if random.percent(70) => INITIAL,
+            Traffic::Quic => Segment::WITHIN,
+            _ => at(Kind::Within, self.next, 0, Some(self.ack)),
+        }
     }
 
     fn send(&mut self, climate: &Climate, random: &mut Random) -> Option<Sent> {

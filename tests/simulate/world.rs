@@ -10,7 +10,7 @@ use tentetsu::flow::{Kind, Segment};
 use tentetsu::packet::{DropReason, FlowKey};
 use tentetsu::table::{Round, Subscriber};
 
-use super::client::{Client, Habit, State};
+use super::client::{Client, Habit, State, Traffic};
 use super::climate::{Attack, Climate};
 use super::disk::Disk;
 use super::node::{Body, Node};
@@ -664,6 +664,9 @@ impl World {
                 format!("a {:?} was listed", held.segment.kind),
             ));
         }
+        if self.clients[held.client].traffic == Traffic::Stateless && listed > entries {
+            return Err(self.violation(Some(held.client), "a query was listed".to_owned()));
+        }
         if held.epoch != self.clients[held.client].epoch {
             return Ok(());
         }
@@ -700,7 +703,11 @@ impl World {
         if !down {
             of.seen = held.arrived;
         }
-        if of.udp && of.server.is_none() {
+        if of.traffic == Traffic::Stateless {
+            // Any server will do.
+            return Ok(());
+        }
+        if of.traffic == Traffic::Sticky && of.server.is_none() {
             of.server = (!down).then_some(server);
         } else if of.state == State::Opening {
             if !down {
@@ -743,8 +750,7 @@ impl World {
         if of.epoch != epoch || of.state != State::Opening || down {
             return Ok(());
         }
-        of.opened(server);
-        let ack = super::client::at(Kind::Within, of.next, 0, Some(of.ack));
+        let ack = of.opened(server, &mut self.random);
         self.tell_of(client, || format!("answered by {server}"));
         // The answer ends the wait for one.
         let of = &mut self.clients[client];

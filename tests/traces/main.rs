@@ -19,6 +19,7 @@ mod node;
 mod random;
 mod trace;
 
+use tentetsu::config::UdpFlows;
 use tentetsu::control::command::Command;
 use tentetsu::flow::Limits;
 use trace::{Flow, Trace};
@@ -182,4 +183,82 @@ fn a_restart_keeps_both_sides() {
     trace.pass(9_000);
     trace.sends(&new, "B");
     trace.sends(&silent, "A");
+}
+
+/// A QUIC packet with a long header of version 1: an Initial, to this connection ID.
+const fn initial(id: u8) -> [u8; 15] {
+    [0xc0, 0, 0, 0, 1, 8, id, id, id, id, id, id, id, id, 0]
+}
+
+/// A 1-RTT packet.
+const SHORT: [u8; 20] = [0x41; 20];
+
+/// A handshake begins at arm and goes on after steer: its next Initial has another connection ID, and is no new flow's.
+#[test]
+fn a_quic_handshake_ends_where_it_began() {
+    let mut trace = Trace::new(AMPLE);
+    trace.flows(UdpFlows::Quic);
+    let (old, silent, shaking) = (Flow::quic(1), Flow::quic(2), Flow::quic(3));
+    for flow in [&old, &silent] {
+        assert_eq!(trace.datagram(flow, &initial(1)), "A");
+        assert_eq!(trace.datagram(flow, &SHORT), "A");
+    }
+    trace.pool("B");
+    trace.pass(2_500);
+    assert_eq!(trace.datagram(&old, &SHORT), "A");
+    assert_eq!(trace.datagram(&shaking, &initial(3)), "A");
+    trace.pass(1_500);
+    assert_eq!(trace.datagram(&shaking, &initial(33)), "A");
+    assert_eq!(trace.datagram(&shaking, &SHORT), "A");
+    // Who begins now goes to B, and the next of its Initials too.
+    let new = Flow::quic(4);
+    assert_eq!(trace.datagram(&new, &initial(4)), "B");
+    assert_eq!(trace.datagram(&new, &initial(44)), "B");
+    assert_eq!(trace.datagram(&new, &SHORT), "B");
+    trace.pass(5_500);
+    for flow in [&old, &shaking, &silent] {
+        assert_eq!(trace.datagram(flow, &SHORT), "A");
+    }
+    trace.pass(5_000);
+    for (flow, backend) in [(&old, "A"), (&silent, "A"), (&shaking, "A"), (&new, "B")] {
+        assert_eq!(trace.datagram(flow, &SHORT), backend);
+    }
+}
+
+/// Nobody waits for a query's flow to end: all go to B as soon as every worker steers, and none is listed.
+#[test]
+fn a_stateless_service_turns_at_steer() {
+    let mut trace = Trace::new(AMPLE);
+    trace.flows(UdpFlows::Stateless);
+    let flow = Flow::quic(1);
+    assert_eq!(trace.datagram(&flow, b"query"), "A");
+    trace.pool("B");
+    trace.pass(2_500);
+    assert_eq!(trace.datagram(&flow, b"query"), "A");
+    trace.pass(1_500);
+    assert_eq!(trace.datagram(&flow, b"query"), "B");
+    assert_eq!(trace.listed(), 0);
+}
+
+/// A service learns to tell its flows apart while slots move: who is listed stays where he is.
+#[test]
+fn another_way_to_tell_flows_apart_moves_no_listed_flow() {
+    let mut trace = Trace::new(AMPLE);
+    let (old, new) = (Flow::quic(1), Flow::quic(2));
+    assert_eq!(trace.datagram(&old, &SHORT), "A");
+    trace.pool("B");
+    trace.pass(4_000);
+    // Nothing tells a new flow from an old one.
+    assert_eq!(trace.datagram(&old, &SHORT), "A");
+    assert_eq!(trace.datagram(&Flow::quic(3), &initial(3)), "A");
+    trace.flows(UdpFlows::Quic);
+    assert_eq!(trace.datagram(&Flow::quic(3), &initial(33)), "A");
+    assert_eq!(trace.datagram(&new, &initial(2)), "B");
+    trace.flows(UdpFlows::Sticky);
+    assert_eq!(trace.datagram(&new, &SHORT), "B");
+    assert_eq!(trace.datagram(&old, &SHORT), "A");
+    trace.flows(UdpFlows::Stateless);
+    assert_eq!(trace.datagram(&old, &SHORT), "B");
+    trace.flows(UdpFlows::Quic);
+    assert_eq!(trace.datagram(&old, &SHORT), "A");
 }

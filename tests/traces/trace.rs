@@ -3,15 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use tempfile::TempDir;
-use tentetsu::config::{Millis, Protocol};
+use tentetsu::config::{Millis, Protocol, UdpFlows};
 use tentetsu::control::command::Command;
 use tentetsu::control::state::{BackendSpec, Definitions, PoolSpec, ServiceSpec};
 use tentetsu::flow::{Kind, Limits, Segment};
 use tentetsu::packet::FlowKey;
 
-use super::client::{at, key};
+use super::client::{Traffic, at, key};
 use super::disk::Disk;
-use super::node::{Body, Node};
+use super::node::{Body, Node, view_of};
 
 /// T_idle.
 const IDLE: u32 = 10_000;
@@ -26,9 +26,18 @@ pub struct Flow {
 
 impl Flow {
     pub fn new(port: u16) -> Self {
+        Self::by(Traffic::Tcp, port)
+    }
+
+    /// A QUIC client's.
+    pub fn quic(port: u16) -> Self {
+        Self::by(Traffic::Quic, port)
+    }
+
+    fn by(traffic: Traffic, port: u16) -> Self {
         let isn = 1_000_000 * u32::from(port);
         Self {
-            key: key([192, 0, 2, 1], port, Ipv4Addr::new(203, 0, 113, 7), false),
+            key: key([192, 0, 2, 1], port, Ipv4Addr::new(203, 0, 113, 7), traffic),
             isn,
             next: isn.wrapping_add(1),
         }
@@ -65,14 +74,10 @@ impl Trace {
             now: 0,
             _folder: folder,
         };
-        let service = ServiceSpec {
-            address: IpAddr::from([203, 0, 113, 7]).into(),
-            protocol: Protocol::Tcp,
-            ports: vec![80..=80],
-            pool: "web".to_owned(),
-        };
+        let http = service(Protocol::Tcp, 80, None);
+        let udp = service(Protocol::Udp, 443, None);
         trace.change(Command::ReplaceAll(Definitions {
-            services: [("http".to_owned(), service)].into(),
+            services: [("http".to_owned(), http), ("udp".to_owned(), udp)].into(),
             pools: [("web".to_owned(), pool("A"))].into(),
         }));
         trace.pass(100);
@@ -85,6 +90,14 @@ impl Trace {
         trace.pool("B");
         trace.pass(4_000);
         trace
+    }
+
+    /// The UDP service tells its flows apart so.
+    pub fn flows(&mut self, flows: UdpFlows) {
+        let name = "udp".to_owned();
+        let spec = service(Protocol::Udp, 443, Some(flows));
+        self.change(Command::PutService { name, spec });
+        self.pass(100);
     }
 
     /// The pool becomes these, a letter each.
@@ -154,6 +167,20 @@ impl Trace {
         self.forward(flow, at(Kind::Reset, seq, 0, None));
     }
 
+    /// A datagram of these octets.
+    pub fn datagram(&mut self, flow: &Flow, payload: &[u8]) -> &'static str {
+        let tables = self.node().workers[0].current();
+        let (service, _) = view_of(tables, &flow.key).unwrap();
+        let tracking = tables.services[service].tracking;
+        let segment = Segment::parse(tracking, &[&[0; 8], payload].concat());
+        self.forward(flow, segment)
+    }
+
+    /// Flows that are listed.
+    pub fn listed(&mut self) -> usize {
+        self.node().flows.entries.counts().total()
+    }
+
     fn forward(&mut self, flow: &Flow, segment: Segment) -> &'static str {
         let now = self.now;
         let sent = self.node().forward(0, &flow.key, segment, now).unwrap();
@@ -167,6 +194,16 @@ impl Trace {
 
 fn address(name: &str) -> IpAddr {
     IpAddr::from([10, 0, 0, name.as_bytes()[0]])
+}
+
+fn service(protocol: Protocol, port: u16, flows: Option<UdpFlows>) -> ServiceSpec {
+    ServiceSpec {
+        address: IpAddr::from([203, 0, 113, 7]).into(),
+        protocol,
+        ports: vec![port..=port],
+        flows,
+        pool: "web".to_owned(),
+    }
 }
 
 fn pool(backends: &str) -> PoolSpec {

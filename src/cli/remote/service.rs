@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use super::EXIT_CODES;
@@ -26,6 +26,7 @@ use crate::control::api::schema::ServiceState;
 Examples:
   tentetsu service list
   tentetsu service add http --address 203.0.113.10 --protocol tcp --port 80 --port 8000-8099 --pool web
+  tentetsu service add dns --address 203.0.113.10 --protocol udp --port 53 --flows stateless --pool dns
   tentetsu service set http --pool blue --dry-run
   tentetsu service set http --pool blue
   tentetsu service rm http"))]
@@ -61,6 +62,27 @@ enum Command {
     },
 }
 
+/// How the flows of a UDP service are told apart when its slots move.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum UdpFlows {
+    /// All that are there may be old, and stay for as long as a flow may be silent
+    Sticky,
+    /// No packet has to do with another, as in DNS: all go to the new backend at once
+    Stateless,
+    /// QUIC connections that begin go to the new backend, the others stay
+    Quic,
+}
+
+impl From<UdpFlows> for config::UdpFlows {
+    fn from(flows: UdpFlows) -> Self {
+        match flows {
+            UdpFlows::Sticky => Self::Sticky,
+            UdpFlows::Stateless => Self::Stateless,
+            UdpFlows::Quic => Self::Quic,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 struct AddArgs {
     /// Its name
@@ -74,6 +96,9 @@ struct AddArgs {
     /// A port, a range such as 8000-8099, or any; several times for several
     #[arg(long = "port", value_name = "PORT", required = true)]
     ports: Vec<String>,
+    /// How UDP flows are told apart while slots move [default: sticky]
+    #[arg(long, value_enum)]
+    flows: Option<UdpFlows>,
     /// The pool that serves it
     #[arg(long)]
     pool: String,
@@ -82,7 +107,7 @@ struct AddArgs {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "changes", required = true, multiple = true, args = ["address", "protocol", "ports", "pool"])]
+#[group(id = "changes", required = true, multiple = true, args = ["address", "protocol", "ports", "flows", "pool"])]
 struct SetArgs {
     /// The service
     name: String,
@@ -95,6 +120,9 @@ struct SetArgs {
     /// A port, a range such as 8000-8099, or any; several times for several; those that it had go
     #[arg(long = "port", value_name = "PORT")]
     ports: Vec<String>,
+    /// How UDP flows are told apart while slots move
+    #[arg(long, value_enum)]
+    flows: Option<UdpFlows>,
     /// The pool that serves it
     #[arg(long)]
     pool: Option<String>,
@@ -130,12 +158,15 @@ fn show(session: &Session, name: &str) -> Result<Exit, Error> {
 }
 
 fn add(session: &Session, args: &AddArgs) -> Result<Exit, Error> {
-    let spec = json!({
+    let mut spec = json!({
         "address": args.address,
         "protocol": config::Protocol::from(args.protocol),
         "ports": ports(&args.ports),
         "pool": args.pool,
     });
+    if let Some(flows) = args.flows.map(config::UdpFlows::from) {
+        spec["flows"] = json!(flows);
+    }
     let taken = format!(
         "service {} is there already: `service set` changes it",
         args.name
@@ -152,11 +183,17 @@ fn set(session: &Session, args: &SetArgs) -> Result<Exit, Error> {
     let mut spec: Map<String, Value> = answer.read()?;
     spec.remove("owner");
     let protocol = args.protocol.map(config::Protocol::from);
+    if protocol.is_some_and(|protocol| protocol != config::Protocol::Udp) {
+        // They are UDP's, and go with it.
+        spec.remove("flows");
+    }
+    let flows = args.flows.map(config::UdpFlows::from);
     let ports = Some(ports(&args.ports)).filter(|_| !args.ports.is_empty());
     let changes = [
         ("address", args.address.as_ref().map(|value| json!(value))),
         ("protocol", protocol.map(|value| json!(value))),
         ("ports", ports),
+        ("flows", flows.map(|value| json!(value))),
         ("pool", args.pool.as_ref().map(|value| json!(value))),
     ];
     for (key, value) in changes {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::table::{Table, list};
-use crate::config::Millis;
+use crate::config::{Millis, Protocol};
 use crate::control::api::schema::{BackendState, PoolState, ServiceState};
 use crate::control::state::Mode;
 
@@ -41,15 +41,20 @@ pub fn services(services: &BTreeMap<String, ServiceState>) -> Table<6> {
 /// # Errors
 /// When it can't be written.
 pub fn service(name: &str, service: &ServiceState, out: &mut dyn Write) -> io::Result<()> {
+    let udp = service.protocol == Protocol::Udp;
     let lines = [
-        ("service", name.to_owned()),
-        ("address", address(service)),
-        ("protocol", service.protocol.to_string()),
-        ("ports", ports_of(service)),
-        ("pool", service.pool.clone()),
-        ("owner", lowercase(&service.owner)),
+        ("service", Some(name.to_owned())),
+        ("address", Some(address(service))),
+        ("protocol", Some(service.protocol.to_string())),
+        ("ports", Some(ports_of(service))),
+        (
+            "flows",
+            udp.then(|| lowercase(&service.flows.unwrap_or_default())),
+        ),
+        ("pool", Some(service.pool.clone())),
+        ("owner", Some(lowercase(&service.owner))),
     ];
-    list(out, lines.map(|(name, value)| (name, Some(value))))
+    list(out, lines)
 }
 
 fn address(service: &ServiceState) -> String {

@@ -232,7 +232,7 @@ fn object(example: impl Serialize) -> Map<String, Value> {
 
 fn service() -> Map<String, Value> {
     object(json!({
-        "address": "203.0.113.10", "protocol": "tcp", "ports": [80, "8000-8099"], "pool": "web",
+        "address": "203.0.113.10", "protocol": "tcp", "ports": [80, "8000-8099"], "flows": "sticky", "pool": "web",
     }))
 }
 

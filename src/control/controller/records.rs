@@ -48,3 +48,38 @@ pub(super) fn read_records(
     }
     Ok((records, services))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Protocol, Service, UdpFlows};
+
+    /// An index that an older version kept has no word of `flows`, and names no field: it must be read all the same.
+    #[test]
+    fn the_index_has_the_form_that_it_always_had() {
+        let index = |flows| {
+            let service = Service {
+                name: "s".to_owned(),
+                address: "203.0.113.10/32".parse().unwrap(),
+                protocol: Protocol::Udp,
+                ports: vec![80..=443],
+                flows,
+                pool: 3,
+            };
+            encode(&Index {
+                views: vec![ViewKey::Pool("p".to_owned())],
+                services: vec![(service, ViewKey::Pool("p".to_owned()))],
+            })
+        };
+        let kept = [
+            &[1, 0, 1, b'p', 1, 1, b's'][..],
+            &[0, 203, 0, 113, 10, 32],
+            &[1, 1, 80, 187, 3, 3],
+            &[0, 1, b'p'],
+        ]
+        .concat();
+        assert_eq!(index(Some(UdpFlows::Quic)), kept);
+        let Index { services, .. } = postcard::from_bytes(&kept).unwrap();
+        assert_eq!(services[0].0.flows, None);
+    }
+}

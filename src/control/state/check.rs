@@ -199,6 +199,7 @@ fn check_service(name: &str, service: &Service, state: &State, notes: &Notes) {
     notes.hold(place(""), limits::name(name));
     notes.hold(place("address"), limits::service_address(spec.address));
     notes.hold(place("ports"), limits::ports(&spec.ports));
+    notes.hold(place("flows"), limits::flows(spec.protocol, spec.flows));
     let vip = (spec.address, place("address"));
     let own = state.site.own.iter().map(|own| (*own, Place::Own));
     rules::host(vip, own, notes);

@@ -28,6 +28,7 @@ impl From<&Config> for Definitions {
                 address: service.address,
                 protocol: service.protocol,
                 ports: service.ports.clone(),
+                flows: service.flows,
                 pool: pool.map(|pool| pool.name.clone()).unwrap_or_default(),
             };
             (service.name.clone(), spec)

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ports::{self, PortList};
-use crate::config::{self, Encap, Millis, Protocol};
+use crate::config::{self, Encap, Millis, Protocol, UdpFlows};
 
 /// A service's definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -25,6 +25,9 @@ pub struct ServiceSpec {
     #[serde(with = "ports")]
     #[schema(value_type = PortList, example = json!([80, "8000-8099"]))]
     pub ports: Vec<RangeInclusive<u16>>,
+    /// How the flows of a UDP service are told apart. Absent: `sticky`; of other protocols it has to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flows: Option<UdpFlows>,
     /// The pool that serves it, by name.
     pub pool: String,
 }

@@ -176,6 +176,7 @@ fn definition(
         address: spec.address,
         protocol: spec.protocol,
         ports: spec.ports.clone(),
+        flows: spec.flows,
         pool: *places.get(spec.pool.as_str())?,
     })
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Pending;
-use crate::config::{Encap, Millis, Protocol};
+use crate::config::{Encap, Millis, Protocol, UdpFlows};
 use crate::control::state::{self, Mode, Owner, PortList, State};
 use crate::table::Generation;
 
@@ -41,6 +41,9 @@ pub struct ServiceState {
     #[serde(with = "crate::control::state::ports")]
     #[schema(value_type = PortList)]
     pub ports: Vec<RangeInclusive<u16>>,
+    /// How the flows of a UDP service are told apart; absent: `sticky`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flows: Option<UdpFlows>,
     /// The pool that serves it.
     pub pool: String,
 }
@@ -107,6 +110,7 @@ impl From<&state::Service> for ServiceState {
             address: spec.address,
             protocol: spec.protocol,
             ports: spec.ports.clone(),
+            flows: spec.flows,
             pool: spec.pool.clone(),
         }
     }
