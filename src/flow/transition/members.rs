@@ -19,6 +19,8 @@ impl Slots {
     /// The local number of a backend, given to it if it had none; `None` when all are taken.
     pub fn admit(&mut self, id: BackendId) -> Option<u16> {
         if let Some(known) = self.local(id) {
+            // It may be named again until the next walk looks. If nothing needs it after all, that is known anew.
+            self.retired.remove(&known);
             return Some(known);
         }
         let free = self.members.iter().position(Option::is_none);
@@ -70,4 +72,46 @@ impl Slots {
 pub(super) fn numbers(members: &[Option<Member>]) -> impl Iterator<Item = (BackendId, u16)> {
     let members = (0..NO_BACKEND).zip(members);
     members.filter_map(|(local, member)| Some((member.as_ref()?.id, local)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Tick;
+    use super::*;
+    use crate::flow::Millis;
+    use crate::table::{FlowTimes, Round};
+
+    fn at(next: u64) -> Tick {
+        Tick {
+            now: Millis(0),
+            heard: Millis(0),
+            taken: Round(next - 1),
+            next: Round(next),
+            syn_guard: 0,
+            moves: true,
+        }
+    }
+
+    /// It leaves, comes back and leaves between two walks: a worker may be listing flows at it still.
+    #[test]
+    fn a_backend_that_came_back_is_let_go_by_its_last_leaving() {
+        let times = FlowTimes {
+            idle: 1,
+            half_closed: 1,
+            reset: 1,
+            unconfirmed: 1,
+        };
+        let [stays, leaves] = [BackendId(10), BackendId(11)];
+        let members = [stays, leaves].map(|id| Some(Member { id, dead: false }));
+        let mut slots = Slots::settled(&[0; 7], members.into(), times);
+        let walk = |slots: &mut Slots, begun, next| {
+            let census = slots.census(Round(begun));
+            slots.release(&census, &at(next), |id| id == stays)
+        };
+        assert_eq!(walk(&mut slots, 3, 4), []);
+        assert_eq!(slots.admit(leaves), Some(1));
+        assert_eq!(walk(&mut slots, 4, 6), []);
+        assert_eq!(walk(&mut slots, 5, 6), []);
+        assert_eq!(walk(&mut slots, 6, 7), [leaves]);
+    }
 }
