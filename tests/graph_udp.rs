@@ -51,6 +51,11 @@ fn service(flows: &str) -> Snapshot {
 
 /// All of its slots in a phase on their way from D to T.
 fn moving(flows: &str, phase: Phase) -> Snapshot {
+    moving_while(flows, phase, &[])
+}
+
+/// The same, while the connections of these backends are given up.
+fn moving_while(flows: &str, phase: Phase, dead: &[u32]) -> Snapshot {
     let mut snapshot = service(flows);
     snapshot.consults = true;
     let tables = Arc::get_mut(&mut snapshot.tables).unwrap();
@@ -63,7 +68,13 @@ fn moving(flows: &str, phase: Phase) -> Snapshot {
         slots: vec![MovingSlot { target, phase }; slots].into(),
         clocks: Arc::new(CleanClocks::new(slots, 0)),
         locals: ids.iter().copied().zip(0..).collect(),
-        members: ids.iter().map(|&id| Member { id, dead: false }).collect(),
+        members: (0..)
+            .zip(&ids)
+            .map(|(local, &id)| Member {
+                id,
+                dead: dead.contains(&local),
+            })
+            .collect(),
     }));
     snapshot
 }
@@ -171,13 +182,38 @@ fn a_quic_connection_that_begins_goes_over_and_an_old_one_stays() {
 #[test]
 fn a_handshake_that_begins_before_the_turn_ends_where_it_began() {
     let flows = nobody();
-    let (armed, steered) = (moving("quic", Phase::Armed), moving("quic", Phase::Steered));
-    for (source, first) in [(1, INITIAL), (2, EARLY)] {
-        assert_eq!(to(&armed, &flows, source, &long(first, 1)), D);
+    let steered = moving("quic", Phase::Steered);
+    for (source, first, before) in [
+        (1, INITIAL, Phase::Armed),
+        (2, EARLY, Phase::Armed),
+        (3, INITIAL, Phase::Waiting),
+        // The change was taken back, and a worker steers that does not know it yet.
+        (4, INITIAL, Phase::Draining),
+    ] {
+        let before = moving("quic", before);
+        assert_eq!(to(&before, &flows, source, &long(first, 1)), D);
         // The same again, the next one to the server's connection ID, and what follows.
         assert_eq!(to(&steered, &flows, source, &long(first, 1)), D);
         assert_eq!(to(&steered, &flows, source, &long(INITIAL, 2)), D);
         assert_eq!(to(&steered, &flows, source, &SHORT), D);
     }
-    assert_eq!(to(&steered, &flows, 3, &long(INITIAL, 1)), T);
+    assert_eq!(to(&steered, &flows, 5, &long(INITIAL, 1)), T);
+}
+
+/// No RST tells a client that its server is gone: what it sends may begin a flow, which then has one backend again.
+#[test]
+fn a_flow_whose_backend_is_given_up_begins_anew() {
+    let flows = nobody();
+    let steered = moving("quic", Phase::Steered);
+    for source in [1, 2] {
+        assert_eq!(to(&steered, &flows, source, &long(INITIAL, 1)), T);
+        assert_eq!(to(&steered, &flows, source, &SHORT), T);
+    }
+    let dying = moving_while("quic", Phase::Steered, &[T]);
+    assert_eq!(to(&dying, &flows, 1, &SHORT), D);
+    assert_eq!(to(&dying, &flows, 2, &long(HANDSHAKE, 2)), D);
+    // It comes back, and gets nobody's packets from the middle of a flow.
+    assert_eq!(to(&steered, &flows, 1, &SHORT), D);
+    assert_eq!(to(&steered, &flows, 2, &long(INITIAL, 3)), D);
+    assert_eq!(flows.entries.counts().learned, 2);
 }

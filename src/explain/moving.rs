@@ -28,7 +28,7 @@ impl Decision {
         let entry = found.map(|found| found.entry);
         let (local, rule) = match tracking {
             Tracking::Stateless => slot.stateless(),
-            _ => slot.decide(entry, first(tracking), now, |segment| {
+            _ => slot.decide(tracking, entry, now, |segment| {
                 flows.firsts.remembers(walked.hash ^ segment.mark(), now)
             }),
         };
@@ -103,18 +103,18 @@ impl<'s> Slot<'s> {
     /// What a flow that lives would do next; without one, what a new one would.
     fn decide(
         &self,
+        tracking: Tracking,
         entry: Option<Entry>,
-        first: Segment,
         now: Millis,
         remembered: impl Fn(Segment) -> bool,
     ) -> (u16, &'static str) {
         let known = entry.and_then(|entry| self.known(entry));
-        let segment = if known.is_some() {
-            Segment::WITHIN
-        } else {
-            first
-        };
-        let step = decide(self.phase, known, segment, now, || remembered(segment));
+        let first = first(tracking);
+        let segment = known.map_or(first, |known| next(tracking, known.entry));
+        let mut step = decide(self.phase, known, segment, now, || remembered(first));
+        if step == Step::Forget {
+            step = decide(self.phase, None, segment, now, || remembered(first));
+        }
         let of_entry = known.map_or(NO_BACKEND, |known| known.local);
         let local = match step {
             Step::Follow(_) | Step::Accompany => of_entry,
@@ -133,6 +133,23 @@ const fn first(tracking: Tracking) -> Segment {
             place: Place::Unknown,
         },
         Tracking::Sticky | Tracking::Stateless => Segment::WITHIN,
+    }
+}
+
+/// A listed flow's next packet.
+const fn next(tracking: Tracking, entry: Entry) -> Segment {
+    let (seq, ack) = (entry.seq, entry.ack);
+    let place = match tracking {
+        Tracking::Tcp => Place::Sequence { seq, end: seq, ack },
+        Tracking::Sctp => Place::Tag {
+            tag: seq,
+            echo: true,
+        },
+        Tracking::Quic | Tracking::Sticky | Tracking::Stateless => Place::Unknown,
+    };
+    Segment {
+        kind: Kind::Within,
+        place,
     }
 }
 
@@ -170,12 +187,12 @@ const fn rule(step: Step, phase: Phase) -> &'static str {
         (Step::Default { .. }, Phase::Waiting) => {
             "no entry, slot waits for room among the listed flows: all go to the default (D) meanwhile"
         }
-        (Step::Default { .. }, _) => {
-            "no entry, and its first packet was sent to the default (D) before: so it goes there again"
-        }
-        (Step::Settle | Step::Forget, _) => {
+        (Step::Default { .. }, Phase::Draining) | (Step::Settle | Step::Forget, _) => {
             "no entry, and the slot has gone over: the default (D) is the new backend; only flows that are listed \
              elsewhere are looked up"
+        }
+        (Step::Default { .. }, _) => {
+            "no entry, and its first packet was sent to the default (D) before: so it goes there again"
         }
     }
 }

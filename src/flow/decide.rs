@@ -2,12 +2,12 @@
 //!
 //! | packet | its entry | goes to |
 //! |---|---|---|
-//! | first of a flow | none; slot armed or waiting, or it was sent to D before | D, and is remembered |
+//! | first of a flow | none; slot armed, waiting or draining, or it was sent to D before | D, and is remembered |
 //! | first | none; slot steered | T, and is listed; no room: D, and is remembered |
 //! | first | of a flow that may live | the entry's backend; from elsewhere in the sequence space: D, as the packets after it |
 //! | first | its backend is dead | as with none |
 //! | other | that it belongs to, or learned | the entry's backend |
-//! | other | that it belongs to, but its backend is dead | T, whose RST tells the client; learned: as with none |
+//! | other | that it belongs to, but its backend is dead | T, whose RST tells the client; learned, or of UDP: as with none |
 //! | other | none, or not its own | D; with none it is learned as a flow of D, a RST never |
 //! | ICMP error | that of its flow | as the flow, and leaves no trace |
 //!
@@ -21,7 +21,7 @@
 //! leave so: what can't be listed then is dropped, for the sender to try again.
 
 use super::guards::{Guard, holds};
-use super::{Entry, Kind, Millis, Origin, Segment};
+use super::{Entry, Kind, Millis, Origin, Place, Segment};
 use crate::table::Phase;
 
 /// What is known of a flow.
@@ -81,12 +81,16 @@ pub fn decide(
         _ if !known.dead => Step::Follow(entry.followed(segment, now)),
         // A worker that had not heard of the death may have learned it of a flow that was never there.
         _ if entry.origin == Origin::Learned => Step::Forget,
+        // UDP knows no RST, and the packet may begin a flow that the server takes.
+        _ if segment.place == Place::Unknown => Step::Forget,
         _ => Step::Refuse,
     }
 }
 
 fn unlisted(phase: Phase, kind: Kind, remembered: impl FnOnce() -> bool) -> Step {
     match (phase, kind) {
+        // Of a change that was taken back, a worker that does not know it yet steers still.
+        (Phase::Draining, Kind::First) => Step::Default { remember: true },
         (Phase::Settled | Phase::Draining, _) => Step::Settle,
         (_, Kind::Related) => Step::Default { remember: false },
         (_, Kind::Reset) if holds(Guard::ResetUnlearned) => Step::Default { remember: false },

@@ -159,7 +159,19 @@ pub fn random(
                 spec,
             }
         }
-        88..92 => {
+        88..90 => {
+            // Its clients speak QUIC, whether the service knows or not.
+            let of = state.services["quic"].spec.clone();
+            let flows = match of.flows {
+                Some(UdpFlows::Quic) => Some(UdpFlows::Sticky),
+                _ => Some(UdpFlows::Quic),
+            };
+            Command::PutService {
+                name: "quic".to_owned(),
+                spec: ServiceSpec { flows, ..of },
+            }
+        }
+        90..92 => {
             let (name, spec) = moved(base, &old, random.within(0..8) as u8);
             Command::SetBackend { pool, name, spec }
         }

@@ -12,11 +12,13 @@ use tentetsu::control::ledger::{Ledger, Receipt, Refusal, Request};
 use tentetsu::control::store::WallTime;
 use tentetsu::control::views::Lookup;
 use tentetsu::control::{Plan, compile_tables};
-use tentetsu::flow::{Consulted, EntryTable, Flows, Limits, Millis, Packet, Segment, SynFilter};
+use tentetsu::flow::{
+    Consulted, EntryTable, Flows, Kind, Limits, Millis, Packet, Segment, SynFilter,
+};
 use tentetsu::packet::{DropReason, FlowKey};
 use tentetsu::table::{
-    CONSULT, Generation, HashKey, Match, NO_BACKEND, Publisher, Round, Subscriber, Tables, View,
-    channel,
+    CONSULT, Generation, HashKey, Match, NO_BACKEND, Publisher, Round, Subscriber, Tables,
+    Tracking, View, channel,
 };
 
 use super::disk::Disk;
@@ -162,6 +164,13 @@ impl Node {
         let hash = tables.hasher.hash_key(key);
         let (service, view) = view_of(tables, key).ok_or(DropReason::NoService)?;
         let tracking = tables.services[service].tracking;
+        let segment = match tracking {
+            // As they are read: nothing tells one datagram from another.
+            Tracking::Sticky | Tracking::Stateless if segment.kind == Kind::First => {
+                Segment::WITHIN
+            }
+            _ => segment,
+        };
         let slot = view.slot(hash);
         let word = view.word(slot).ok_or(DropReason::NoBackend)?;
         let local = if word & CONSULT == 0 {
