@@ -177,9 +177,10 @@ fn readiness_is_told_with_its_checks() {
 }
 
 /// A client whose slot leads to `f1`, and so moves with it.
-fn client_of_f1(world: &World) -> String {
-    let asked = (1..1_000)
-        .map(|port| format!("/explain?protocol=tcp&client=198.51.100.7:{port}&vip=203.0.113.1:80"));
+fn client_of_f1(world: &World, protocol: &str) -> String {
+    let asked = (1..1_000).map(|port| {
+        format!("/explain?protocol={protocol}&client=198.51.100.7:{port}&vip=203.0.113.1:80")
+    });
     asked
         .into_iter()
         .find(|path| world.client().get(path).ok(200)["backend"]["name"] == "f1")
@@ -187,9 +188,41 @@ fn client_of_f1(world: &World) -> String {
 }
 
 #[test]
+fn each_kind_of_udp_flows_has_its_rule() {
+    let world = World::new();
+    let client = world.client();
+    let steered = || {
+        let generation = client.get("/node").ok(200)["generation"].clone();
+        let path = format!("/generations/{generation}?wait=steered");
+        client.get(&path).ok(200);
+    };
+    let say = |flows: &str| {
+        let spec = json!({ "address": "203.0.113.1", "protocol": "udp", "ports": [80], "flows": flows, "pool": "files" });
+        client.put("/services/udp", &spec).ok(200);
+        steered();
+    };
+    say("sticky");
+    let path = client_of_f1(&world, "udp");
+    client.post(DRAIN).ok(200);
+    steered();
+    for (flows, backend, rule) in [
+        ("sticky", "f1", "it may be a flow that was there before"),
+        ("stateless", "f2", "every packet goes to the new backend"),
+        ("quic", "f2", "a new flow goes to the new backend"),
+    ] {
+        say(flows);
+        let told = client.get(&path).ok(200);
+        assert_eq!(told["backend"]["name"], backend, "{flows}");
+        let why = told["why"].as_str().unwrap();
+        assert!(why.contains(rule), "{flows}: {why}");
+        assert_eq!(told["moving"]["rule"], why);
+    }
+}
+
+#[test]
 fn a_moving_slots_rule_is_explained() {
     let world = World::new();
-    let path = client_of_f1(&world);
+    let path = client_of_f1(&world, "tcp");
     let explain = || world.client().get(&path).ok(200);
     let settled = explain();
     assert_eq!(
