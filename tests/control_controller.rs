@@ -15,16 +15,16 @@ use tentetsu::control::command::Command;
 use tentetsu::control::controller::{Controller, Publish, Stage};
 use tentetsu::control::ledger::Ledger;
 use tentetsu::control::store::WallTime;
-use tentetsu::control::views::Lookup;
 use tentetsu::control::{Plan, compile_tables};
-use tentetsu::flow::{
-    Consulted, EntryTable, Flows, Kind, Limits, Millis, Packet, Place, Segment, SynFilter,
-};
+use tentetsu::flow::{Consulted, EntryTable, Flows, Kind, Limits, Millis, Packet, Place, Segment};
 use tentetsu::packet::{FlowKey, FlowKeys, Transport};
-use tentetsu::table::{CONSULT, Generation, HashKey, Match, Round, Tables};
+use tentetsu::table::{CONSULT, Generation, HashKey, Match, Round, ServiceIndex, Spread, Tables};
 use tentetsu::wire::PortPair;
 
-const SLOTS: u32 = 31;
+const SPREAD: Spread = Spread {
+    key: HashKey::of_words([7, 7]),
+    slots: 31,
+};
 const IDLE: u32 = 5_000;
 
 /// Publications, and workers that have taken the newest one.
@@ -36,7 +36,7 @@ struct Workers {
 impl Publish for Workers {
     fn publish(&mut self, _: Generation, plan: Plan) {
         self.round = self.round.next();
-        self.tables = compile_tables(&plan, HashKey::new([7; 16]));
+        self.tables = compile_tables(&plan);
     }
 
     fn round(&self) -> Round {
@@ -51,11 +51,8 @@ impl Publish for Workers {
         0
     }
 
-    fn lookup(&self) -> Lookup<'_> {
-        Lookup {
-            hasher: &self.tables.hasher,
-            index: &self.tables.index,
-        }
+    fn index(&self) -> &ServiceIndex {
+        &self.tables.index
     }
 }
 
@@ -75,18 +72,18 @@ impl World {
             syn_guard: config::Millis(100),
             moving_slots: true,
         };
-        let controller = Controller::open(memory(), SLOTS, settings, Millis(0)).unwrap();
+        let controller = Controller::open(memory(), SPREAD, settings, Millis(0)).unwrap();
         let mut web = pool(&[("a", "10.0.0.1"), ("b", "10.0.0.2"), ("c", "10.0.0.3")]);
         web.idle_ms = Some(config::Millis(IDLE));
         let mut world = Self {
             controller,
-            flows: Flows {
-                entries: EntryTable::in_memory(Limits::of(entries)).unwrap(),
-                firsts: SynFilter::default(),
-            },
+            flows: Flows::new(
+                EntryTable::in_memory(Limits::of(entries)).unwrap(),
+                SPREAD.key,
+            ),
             workers: Workers {
                 round: Round(0),
-                tables: compile_tables(&Plan::default(), HashKey::new([7; 16])),
+                tables: compile_tables(&Plan::default()),
             },
             now: 0,
         };
@@ -147,7 +144,7 @@ impl World {
                 },
                 tracking: service.tracking,
             };
-            let slot = Consulted::new(view, slot, word).unwrap();
+            let slot = Consulted::new(view, slot, word, &key).unwrap();
             self.flows.choose(&slot, &packet, Millis(self.now)).ok()?
         };
         let backend = &tables.backends[view.index(local).unwrap() as usize];

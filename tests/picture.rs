@@ -142,8 +142,8 @@ fn snapshot() -> Snapshot {
     let path = folder.path().join("lb.toml");
     std::fs::write(&path, CONFIG).unwrap();
     let config = config::load(&path).unwrap();
-    let plan = Plan::of_config(&config);
-    let tables = Arc::new(compile_tables(&plan, HashKey::default()));
+    let plan = Plan::of_config(&config, HashKey::default());
+    let tables = Arc::new(compile_tables(&plan));
     let reach = |address| synthetic_reach(&config, address);
     compile_snapshot(Generation::default(), &plan, &config.ports, &tables, reach)
 }

@@ -64,7 +64,8 @@ pub fn bench(
     let eal = Eal::start(&config.dpdk, &config.ports)?;
     let mut ports = Ports::open(&eal, &config)?;
 
-    let shared = Shared::new(EntryTable::in_memory(Limits::of(config.flows.entries))?);
+    let entries = EntryTable::in_memory(Limits::of(config.flows.entries))?;
+    let shared = Shared::new(entries, steering::key(&config));
     let (mut steering, subscriber) = Steering::new(&config, load, &shared)?;
 
     let counters = WorkerCounters::new(1);

@@ -21,14 +21,12 @@ use crate::control::ledger::{Ledger, Receipt, Refusal, Request};
 use crate::control::store::WallTime;
 use crate::explain::explain;
 use crate::port::dpdk::Link;
-use crate::table::{Generation, HashKey};
+use crate::table::Generation;
 
 /// What the API tells that never changes while the appliance runs, and where it tells what happens.
 #[derive(Debug)]
 pub struct Facts {
     name: String,
-    slots: u32,
-    fingerprint: String,
     cores: Vec<usize>,
     started: Instant,
     /// What happens.
@@ -37,11 +35,9 @@ pub struct Facts {
 
 impl Facts {
     /// Of an appliance that starts now.
-    pub fn new(config: &Config, key: HashKey, cores: &[usize], events: Arc<Events>) -> Self {
+    pub fn new(config: &Config, cores: &[usize], events: Arc<Events>) -> Self {
         Self {
             name: config.node.name.clone(),
-            slots: config.maglev.slots,
-            fingerprint: format!("{:016x}", fingerprint(key)),
             cores: cores.to_vec(),
             started: Instant::now(),
             events,
@@ -73,6 +69,7 @@ impl Node for Desk<'_, '_> {
 
     fn status(&self) -> NodeStatus {
         let (facts, ledger) = (&self.house.facts, self.ledger());
+        let spread = self.house.controller.views().spread();
         let uptime = facts.started.elapsed().as_millis();
         NodeStatus {
             name: facts.name.clone(),
@@ -81,8 +78,8 @@ impl Node for Desk<'_, '_> {
             generation: ledger.generation().0,
             stage: self.stage(ledger.generation()),
             ready: self.readiness().ready,
-            slots: facts.slots,
-            hash_key_fingerprint: facts.fingerprint.clone(),
+            slots: spread.slots,
+            hash_key_fingerprint: format!("{:016x}", fingerprint(spread.key)),
             entries: self.entries(),
             pending: ledger.pending().cloned().map(Pending::from),
         }

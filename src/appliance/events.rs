@@ -244,9 +244,10 @@ impl<'c> House<'c> {
     }
 
     fn try_reload(&mut self) -> Result<Generation, ReloadError> {
-        let (request, written) = self.source.read()?;
-        let receipt = self.controller.execute(&request, WallTime::now())?;
-        self.source.taken(written);
+        let reload = self.source.read()?;
+        let receipt = self.controller.execute(&reload.request, WallTime::now())?;
+        self.controller.spread(reload.spread);
+        self.source.taken(reload.written);
         Ok(receipt.generation)
     }
 

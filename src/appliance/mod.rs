@@ -23,6 +23,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::config::{self, Config, Idle, LoadError};
+use crate::control::KeyError;
 use crate::control::api::events::Events;
 use crate::control::api::node::Call;
 use crate::control::api::serve::{ServeError, Server};
@@ -30,7 +31,6 @@ use crate::control::controller::Controller;
 use crate::control::ledger::{Ledger, Refusal};
 use crate::control::nexthop::{self, NextHops};
 use crate::control::store::{FileStore, StoreError, WallTime};
-use crate::control::{KeyError, resolve_key};
 use crate::flow::{EntryTable, Limits, OpenError};
 use crate::packet::FlowKey;
 use crate::port::dpdk::{self, Eal};
@@ -112,7 +112,6 @@ impl Error {
 /// [`Error`] names what is wrong and the mend.
 pub fn run(path: &Path) -> Result<(), Error> {
     let written = config::load(path)?;
-    let key = resolve_key(&written)?;
     let cores = cores(&written)?;
     let (sender, events) = mpsc::channel();
     events::forward_signals(sender.clone()).map_err(Error::system("can't take signals"))?;
@@ -123,10 +122,10 @@ pub fn run(path: &Path) -> Result<(), Error> {
     let config = with_kernel_addresses(written.clone())?;
     let store = FileStore::open(&written.node.state_dir.join(STATE))?;
     let ledger = Ledger::open(Box::new(store))?;
-    let shared = shared(&config, key)?;
+    let spread = source::spread(&config)?;
+    let shared = shared(&config, spread.key)?;
     let now = shared.clock.now();
-    let slots = config.maglev.slots;
-    let mut controller = Controller::open(ledger, slots, config.flows.clone(), now)?;
+    let mut controller = Controller::open(ledger, spread, config.flows.clone(), now)?;
     controller.execute(&source::request(&config), WallTime::now())?;
 
     let publish = move |hops: NextHops| drop(sender.send(Event::NextHops(hops)));
@@ -141,8 +140,8 @@ pub fn run(path: &Path) -> Result<(), Error> {
     let (idle, burst) = (idle(&config), config.workers.burst);
     report::started(&config, &ports, &eal, &cores, idle);
     let (publisher, subscribers) =
-        TablePublisher::new(config.ports, key, hops, cores.len(), shared.clock.clone());
-    let facts = Facts::new(&written, key, &cores, news);
+        TablePublisher::new(config.ports, hops, cores.len(), shared.clock.clone());
+    let facts = Facts::new(&written, &cores, news);
     let source = Source::new(path, written);
     let mut house = House::new(
         publisher, controller, source, watcher, &counters, &shared, facts,
@@ -189,10 +188,9 @@ fn serve_api(
 /// The flows that were in transition when the process ended last, and the clock, which starts anew for them.
 fn shared(config: &Config, key: HashKey) -> Result<Shared, Error> {
     let limits = Limits::of(config.flows.entries);
-    let fingerprint = fingerprint(key) ^ u64::from(config.maglev.slots);
-    let (entries, recovered) = EntryTable::open(&config.flows.file, limits, fingerprint)?;
-    report::recovered(&recovered);
-    let shared = Shared::new(entries);
+    let opened = EntryTable::open(&config.flows.file, limits, key)?;
+    report::recovered(&opened.recovered);
+    let shared = Shared::new(opened.table, opened.key);
     shared.flows.entries.take_over(shared.clock.now());
     Ok(shared)
 }

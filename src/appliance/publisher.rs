@@ -8,15 +8,15 @@ use ipnet::IpNet;
 use crate::config::Port;
 use crate::control::controller::Publish;
 use crate::control::nexthop::NextHops;
-use crate::control::views::Lookup;
 use crate::control::{Plan, compile_snapshot, compile_tables, kernel_reach};
-use crate::table::{Generation, HashKey, Publisher, Round, Snapshot, Subscriber, Tables, channel};
+use crate::table::{
+    Generation, Publisher, Round, ServiceIndex, Snapshot, Subscriber, Tables, channel,
+};
 use crate::worker::{NodeClock, Publication, Totals};
 
 /// The writer's side of the tables.
 pub struct TablePublisher {
     ports: Vec<Port>,
-    key: HashKey,
     generation: Generation,
     plan: Plan,
     tables: Arc<Tables>,
@@ -59,13 +59,12 @@ impl TablePublisher {
     /// Gives each worker its end, with nothing published yet.
     pub fn new(
         ports: Vec<Port>,
-        key: HashKey,
         hops: NextHops,
         workers: usize,
         clock: NodeClock,
     ) -> (Self, Vec<Subscriber<Publication>>) {
         let plan = Plan::default();
-        let tables = Arc::new(compile_tables(&plan, key));
+        let tables = Arc::new(compile_tables(&plan));
         let generation = Generation::default();
         let reach = |address| kernel_reach(&hops, address);
         let snapshot = Arc::new(compile_snapshot(generation, &plan, &ports, &tables, reach));
@@ -78,7 +77,6 @@ impl TablePublisher {
         let (workers, subscribers) = std::iter::repeat_with(first).take(workers).unzip();
         let publisher = Self {
             ports,
-            key,
             generation,
             plan,
             tables,
@@ -178,7 +176,7 @@ impl TablePublisher {
 impl Publish for TablePublisher {
     fn publish(&mut self, generation: Generation, plan: Plan) {
         (self.generation, self.plan) = (generation, plan);
-        self.tables = Arc::new(compile_tables(&self.plan, self.key));
+        self.tables = Arc::new(compile_tables(&self.plan));
         self.publish_snapshot();
     }
 
@@ -198,10 +196,7 @@ impl Publish for TablePublisher {
         u32::try_from(lag).unwrap_or(u32::MAX)
     }
 
-    fn lookup(&self) -> Lookup<'_> {
-        Lookup {
-            hasher: &self.tables.hasher,
-            index: &self.tables.index,
-        }
+    fn index(&self) -> &ServiceIndex {
+        &self.tables.index
     }
 }

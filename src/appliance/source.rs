@@ -6,6 +6,8 @@ use super::ports::{OwnAddress, with_kernel_addresses};
 use crate::config::{self, Config};
 use crate::control::command::Command;
 use crate::control::ledger::{Refusal, Request};
+use crate::control::{KeyError, resolve_key};
+use crate::table::Spread;
 
 /// Why a reload changed nothing.
 #[derive(Debug, thiserror::Error)]
@@ -16,12 +18,25 @@ pub enum ReloadError {
     /// Something that is fixed at start.
     #[error("[{0}] differs from the running one; that takes a restart. Nothing was changed")]
     NeedsRestart(&'static str),
+    /// The hash key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// A service on the host's own address.
     #[error(transparent)]
     OwnAddress(#[from] OwnAddress),
     /// What the file wants does not go with what the API made.
     #[error("{0}")]
     Refused(#[from] Refusal),
+}
+
+/// What the file says now.
+pub struct Reload {
+    /// What it wants.
+    pub request: Request,
+    /// How it wants flows to be spread over slots.
+    pub spread: Spread,
+    /// The whole, for [`Source::taken`].
+    pub written: Config,
 }
 
 /// The file, and what it said last.
@@ -40,23 +55,38 @@ impl Source {
         }
     }
 
-    /// Reads the file again: what it wants now, and what it says, for [`Self::taken`].
+    /// Reads the file again.
     ///
     /// # Errors
     /// [`ReloadError`].
-    pub fn read(&self) -> Result<(Request, Config), ReloadError> {
+    pub fn read(&self) -> Result<Reload, ReloadError> {
         let written = config::load(&self.path)?;
         if let Some(section) = needs_restart(&self.written, &written) {
             return Err(ReloadError::NeedsRestart(section));
         }
         let config = with_kernel_addresses(written.clone())?;
-        Ok((request(&config), written))
+        Ok(Reload {
+            request: request(&config),
+            spread: spread(&config)?,
+            written,
+        })
     }
 
     /// Notes what was taken over.
     pub fn taken(&mut self, written: Config) {
         self.written = written;
     }
+}
+
+/// How a configuration wants flows to be spread over slots.
+///
+/// # Errors
+/// [`KeyError`], when the key has to be read or made, and can't be.
+pub fn spread(config: &Config) -> Result<Spread, KeyError> {
+    Ok(Spread {
+        key: resolve_key(config)?,
+        slots: config.maglev.slots,
+    })
 }
 
 /// What a configuration wants.
@@ -78,7 +108,6 @@ fn needs_restart(old: &Config, new: &Config) -> Option<&'static str> {
         ("node", old.node != new.node),
         ("dpdk", old.dpdk != new.dpdk),
         ("workers", old.workers != new.workers),
-        ("maglev", old.maglev != new.maglev),
         ("flows", old.flows != new.flows),
         ("api", old.api != new.api),
         ("[port]", old.ports != new.ports),

@@ -11,16 +11,16 @@ use super::plan::{MemberPlan, Plan, ServicePlan, id};
 use crate::config::{Encap, Port};
 use crate::packet::DropReason;
 use crate::table::{
-    Adjacency, Backend, FlowHasher, Generation, HashKey, Rewrite, Service, ServiceIndex, Snapshot,
-    Tables, View, Way,
+    Adjacency, Backend, FlowHasher, Generation, Rewrite, Service, ServiceIndex, Snapshot, Tables,
+    View, Way,
 };
 use crate::wire::{OuterIpv4, OuterIpv6};
 
 /// Builds services and views.
 #[must_use]
-pub fn compile_tables(plan: &Plan, key: HashKey) -> Tables {
+pub fn compile_tables(plan: &Plan) -> Tables {
     let mut tables = Tables {
-        hasher: FlowHasher::new(key),
+        hasher: FlowHasher::new(plan.key),
         index: ServiceIndex::new(&plan.rules()),
         services: plan.services.iter().map(service).collect(),
         views: Vec::with_capacity(plan.views.len()),

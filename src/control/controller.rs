@@ -13,12 +13,12 @@ use super::ledger::{Ledger, Receipt, Refusal, Request};
 use super::plan::Plan;
 use super::state::Mode;
 use super::store::{StoreError, WallTime};
-use super::views::{Growth, Lookup, Sweeper, Turns, ViewKey, Views, WALK_PAUSE, Wanted};
+use super::views::{Growth, Sweeper, Turns, ViewKey, Views, WALK_PAUSE, Wanted};
 use crate::config;
 use crate::flow::transition::{Progress, Tick};
 use crate::flow::{Flows, Millis};
-use crate::table::{BackendId, Generation, Round};
-use records::{INDEX, Index, blob_key, encode, read_records};
+use crate::table::{BackendId, Generation, Round, ServiceIndex, Spread};
+use records::{INDEX, Index, Kept, blob_key, index_blob, read_records, view_blob};
 
 /// The shortest time between two steps of the slots, in milliseconds: what falls into it is published together.
 const STEP: u32 = 50;
@@ -38,7 +38,7 @@ pub trait Publish {
     /// How many milliseconds the workers are behind the wire at most: what arrived before that is done.
     fn lag(&self) -> u32;
     /// What finds the service of a flow, by the newest plan.
-    fn lookup(&self) -> Lookup<'_>;
+    fn index(&self) -> &ServiceIndex;
 }
 
 /// See the [module](self).
@@ -46,6 +46,8 @@ pub trait Publish {
 pub struct Controller {
     ledger: Ledger,
     views: Views,
+    /// How flows are to be spread over slots.
+    spread: Spread,
     growth: Growth,
     /// When a weight grows next.
     grows_at: Option<Millis>,
@@ -88,17 +90,17 @@ pub enum Stage {
 }
 
 impl Controller {
-    /// Takes up where the ledger left off.
+    /// Takes up where the ledger left off, and goes on to `spread` flows so.
     ///
     /// # Errors
     /// When the ledger's store can't be read.
     pub fn open(
         ledger: Ledger,
-        slots: u32,
+        spread: Spread,
         settings: config::Flows,
         now: Millis,
     ) -> Result<Self, StoreError> {
-        let (records, services) = read_records(&ledger)?;
+        let kept = read_records(&ledger, spread)?;
         let tick = Tick {
             now,
             heard: now,
@@ -108,7 +110,15 @@ impl Controller {
             moves: settings.moving_slots,
         };
         let mut growth = Growth::default();
-        let mut views = Views::restored(slots, records, services, &tick);
+        let Kept {
+            spread: before,
+            views,
+            services,
+        } = kept;
+        let mut views = Views::restored(before, views, services, &tick);
+        if before != spread {
+            views.respread(spread, &tick);
+        }
         views.want(
             &Wanted::of(ledger.state(), ledger.roster(), &mut growth, now),
             &tick,
@@ -116,6 +126,7 @@ impl Controller {
         Ok(Self {
             ledger,
             views,
+            spread,
             growth,
             grows_at: None,
             sweeper: Sweeper::default(),
@@ -155,6 +166,12 @@ impl Controller {
         let receipt = self.ledger.execute(request, now)?;
         self.stale |= receipt.changed;
         Ok(receipt)
+    }
+
+    /// Has flows spread over slots by another key, or over another number of slots, from the next [`Self::advance`] on.
+    pub fn spread(&mut self, spread: Spread) {
+        self.stale |= self.spread != spread;
+        self.spread = spread;
     }
 
     /// How far a generation is. One that was overtaken before it was published is as far as the one that overtook it.
@@ -235,10 +252,12 @@ impl Controller {
         }
         // Behind the publication: an entry's view is found by the services that were published.
         self.walk((now, wall), flows, publish)?;
-        let again = (self.stale || self.views.is_dirty()).then_some(0);
-        let glance = (publish.taken() < publish.round()).then_some(GLANCE);
+        let behind = publish.taken() < publish.round();
+        let again = (self.stale && !behind || self.views.is_dirty()).then_some(0);
+        let glance = behind.then_some(GLANCE);
         let walk = self.is_walking().then_some(self.sweeper.pace());
-        let growth = self.grows_at.map(|at| at.since(now));
+        let growth = self.grows_at.filter(|_| !self.stale);
+        let growth = growth.map(|at| at.since(now));
         let waits = [again, step, glance, walk, growth];
         Ok(waits.into_iter().flatten().min())
     }
@@ -254,6 +273,14 @@ impl Controller {
             return;
         }
         let tick = self.tick(now, publish);
+        if self.spread != self.views.spread() {
+            if tick.taken < publish.round() {
+                // Told as soon as every worker has what is out.
+                self.stale = true;
+                return;
+            }
+            self.views.respread(self.spread, &tick);
+        }
         let (state, roster) = (
             Arc::clone(self.ledger.state()),
             Arc::clone(self.ledger.roster()),
@@ -293,10 +320,10 @@ impl Controller {
             return Ok(());
         }
         let tick = self.tick(now, publish);
-        let lookup = publish.lookup();
+        let index = publish.index();
         let ended = self
             .sweeper
-            .advance(&mut self.views, &flows.entries, lookup, STRETCH, &tick);
+            .advance(&mut self.views, &flows.entries, index, STRETCH, &tick);
         if ended {
             self.walked = now;
             self.turns.walked();
@@ -349,11 +376,12 @@ impl Controller {
                 views: self.views.keys().cloned().collect(),
                 services: self.views.services().to_vec(),
             };
-            let mut blobs = vec![(INDEX.to_owned(), encode(&index))];
+            let index = index_blob(&index, self.views.spread());
+            let mut blobs = vec![(INDEX.to_owned(), index)];
             blobs.extend(
                 records
                     .iter()
-                    .map(|record| (blob_key(&record.key), encode(record))),
+                    .map(|record| (blob_key(&record.key), view_blob(record))),
             );
             let blobs: Vec<(&str, &[u8])> = blobs
                 .iter()

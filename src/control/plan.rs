@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use crate::config::{self, Config, Encap, Protocol, UdpFlows};
 use crate::table::maglev::{self, Claim};
-use crate::table::{BackendId, Moving, Rule, Tracking};
+use crate::table::{BackendId, HashKey, Moving, Rule, Tracking};
 use crate::wire::{SCTP, TCP, UDP};
 
 /// Services and the views that they are looked up through.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
+    /// The flow hash's key.
+    pub key: HashKey,
     /// Services.
     pub services: Vec<ServicePlan>,
     /// Views; indices are those in [`ServicePlan::view`].
@@ -69,9 +71,9 @@ impl MemberPlan {
 }
 
 impl Plan {
-    /// The configuration's own plan: each pool's pure Maglev table. Backends are numbered in the file's order.
+    /// The configuration's own plan under this key: each pool's pure Maglev table. Backends are numbered in the file's order.
     #[must_use]
-    pub fn of_config(config: &Config) -> Self {
+    pub fn of_config(config: &Config, key: HashKey) -> Self {
         let mut numbers = (0..).map(BackendId);
         let services = config.services.iter().map(|service| ServicePlan {
             definition: service.clone(),
@@ -84,6 +86,7 @@ impl Plan {
             moving: None,
         });
         Self {
+            key,
             services: services.collect(),
             views: views.collect(),
         }

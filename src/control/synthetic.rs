@@ -16,8 +16,8 @@ use super::{Plan, Reach, compile_snapshot, compile_tables};
 /// The configuration's tables with made-up next hops.
 #[must_use]
 pub fn synthetic_snapshot(config: &Config, key: HashKey) -> Snapshot {
-    let plan = Plan::of_config(config);
-    let tables = Arc::new(compile_tables(&plan, key));
+    let plan = Plan::of_config(config, key);
+    let tables = Arc::new(compile_tables(&plan));
     let reach = |address| synthetic_reach(config, address);
     compile_snapshot(Generation::default(), &plan, &config.ports, &tables, reach)
 }

@@ -2,7 +2,7 @@
 
 use super::Walked;
 use crate::control::api::schema::{EntryOfFlow, Moving};
-use crate::flow::{Entry, Flows, Kind, Known, Millis, Place, Segment, Step, decide};
+use crate::flow::{Consulted, Entry, Flows, Kind, Millis, Place, Segment, Step, decide};
 use crate::table::{CONSULT, NO_BACKEND, Phase, Snapshot, Tracking, View};
 
 /// Where the connection's next packet goes, and why.
@@ -21,23 +21,29 @@ impl Decision {
         if word & CONSULT == 0 {
             return None;
         }
-        let slot = Slot::of(snapshot, view, walked.meta.slot, word)?;
+        let slot = Slot {
+            snapshot,
+            view,
+            of: Consulted::new(view, walked.meta.slot, word, &walked.key)?,
+        };
+        let hash = flows.hash(&walked.key, walked.hash, &snapshot.tables.hasher);
         let services = &snapshot.tables.services;
         let tracking = services.get(walked.meta.service as usize)?.tracking;
-        let found = flows.entries.find(&walked.key, walked.hash);
+        let found = flows.entries.find(&walked.key, hash);
         let entry = found.map(|found| found.entry);
         let (local, rule) = match tracking {
             Tracking::Stateless => slot.stateless(),
             _ => slot.decide(tracking, entry, now, |segment| {
-                flows.firsts.remembers(walked.hash ^ segment.mark(), now)
+                flows.firsts.remembers(hash ^ segment.mark(), now)
             }),
         };
         let moving = Moving {
-            phase: name(slot.phase).to_owned(),
-            default: slot.backend(slot.default),
-            target: slot.backend(slot.target),
+            phase: name(slot.of.phase()).to_owned(),
+            default: slot.backend(slot.of.default()),
+            target: slot.backend(slot.of.target()),
             entry: entry.map(|entry| EntryOfFlow {
                 backend: slot
+                    .of
                     .known(entry)
                     .and_then(|known| slot.backend(known.local)),
                 origin: entry.origin.into(),
@@ -54,26 +60,10 @@ impl Decision {
 struct Slot<'s> {
     snapshot: &'s Snapshot,
     view: &'s View,
-    moving: &'s crate::table::Moving,
-    phase: Phase,
-    default: u16,
-    target: u16,
+    of: Consulted<'s>,
 }
 
-impl<'s> Slot<'s> {
-    fn of(snapshot: &'s Snapshot, view: &'s View, slot: u32, word: u16) -> Option<Self> {
-        let moving = view.moving.as_deref()?;
-        let state = moving.slots.get(slot as usize)?;
-        Some(Self {
-            snapshot,
-            view,
-            moving,
-            phase: state.phase,
-            default: word & !CONSULT,
-            target: state.target,
-        })
-    }
-
+impl Slot<'_> {
     /// A backend's name.
     fn backend(&self, local: u16) -> Option<String> {
         let index = self.view.index(local)?;
@@ -81,20 +71,14 @@ impl<'s> Slot<'s> {
         Some(backend.name.to_string())
     }
 
-    fn known(&self, entry: Entry) -> Option<Known> {
-        let local = self.moving.local(entry.backend)?;
-        let dead = self.moving.member(local)?.dead;
-        Some(Known { entry, local, dead })
-    }
-
     fn stateless(&self) -> (u16, &'static str) {
-        match self.phase {
-            Phase::Steered | Phase::Frozen => (
-                self.target,
+        match self.of.phase() {
+            Phase::Steered | Phase::Frozen | Phase::Orphaned => (
+                self.of.target(),
                 "stateless; slot steered: every packet goes to the new backend (T)",
             ),
             _ => (
-                self.default,
+                self.of.default(),
                 "stateless; slot not steered: every packet goes to the default (D)",
             ),
         }
@@ -108,20 +92,20 @@ impl<'s> Slot<'s> {
         now: Millis,
         remembered: impl Fn(Segment) -> bool,
     ) -> (u16, &'static str) {
-        let known = entry.and_then(|entry| self.known(entry));
+        let known = entry.and_then(|entry| self.of.known(entry));
         let first = first(tracking);
         let segment = known.map_or(first, |known| next(tracking, known.entry));
-        let mut step = decide(self.phase, known, segment, now, || remembered(first));
+        let mut step = decide(self.of.phase(), known, segment, now, || remembered(first));
         if step == Step::Forget {
-            step = decide(self.phase, None, segment, now, || remembered(first));
+            step = decide(self.of.phase(), None, segment, now, || remembered(first));
         }
         let of_entry = known.map_or(NO_BACKEND, |known| known.local);
         let local = match step {
             Step::Follow(_) | Step::Accompany => of_entry,
-            Step::Steer | Step::Refuse => self.target,
-            Step::Learn | Step::Forget | Step::Default { .. } | Step::Settle => self.default,
+            Step::Steer | Step::Refuse => self.of.target(),
+            Step::Learn | Step::Forget | Step::Default { .. } | Step::Settle => self.of.default(),
         };
-        (local, rule(step, self.phase))
+        (local, rule(step, self.of.phase()))
     }
 }
 
@@ -161,6 +145,7 @@ const fn name(phase: Phase) -> &'static str {
         Phase::Steered => "steered",
         Phase::Frozen => "frozen",
         Phase::Draining => "draining",
+        Phase::Orphaned => "orphaned",
     }
 }
 

@@ -5,7 +5,9 @@ use super::{
     Entry, EntryTable, Found, Inserted, Kind, Known, Millis, Segment, Step, SynFilter, decide,
 };
 use crate::packet::{DropReason, FlowKey};
-use crate::table::{CONSULT, Moving, NO_BACKEND, Phase, Tracking, View};
+use crate::table::{
+    BY_FORMER, CONSULT, FlowHasher, HashKey, Moving, NO_BACKEND, Phase, Tracking, View,
+};
 
 /// What workers and control share about flows in transition: one per node.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub struct Flows {
     pub entries: EntryTable,
     /// First packets that went to a default.
     pub firsts: SynFilter,
+    /// The hash by which both are found: that of the entries, whatever the slots go by meanwhile.
+    pub hasher: FlowHasher,
 }
 
 /// A packet on a consulted slot.
@@ -21,7 +25,7 @@ pub struct Flows {
 pub struct Packet<'a> {
     /// Its flow.
     pub key: &'a FlowKey,
-    /// The flow's hash.
+    /// The flow's hash by [`Flows::hasher`].
     pub hash: u64,
     /// What it says of the flow.
     pub segment: Segment,
@@ -47,18 +51,53 @@ pub struct Consulted<'a> {
 }
 
 impl<'a> Consulted<'a> {
-    /// `slot` of `view`, whose word is `word`; `None` when nothing is known of its transition.
+    /// `slot` of `view`, whose word is `word`, for a packet of the flow `key`; `None` when nothing is known of its
+    /// transition.
+    #[inline(always)]
     #[must_use]
-    pub fn new(view: &'a View, slot: u32, word: u16) -> Option<Self> {
+    pub fn new(view: &'a View, slot: u32, word: u16, key: &FlowKey) -> Option<Self> {
         let moving = view.moving.as_deref()?;
         let state = moving.slots.get(slot as usize)?;
-        Some(Self {
+        let mut of = Self {
             moving,
             slot,
             phase: state.phase,
             default: word & !CONSULT,
             target: state.target,
-        })
+        };
+        if of.default == BY_FORMER {
+            of.go_by_former(key);
+        }
+        Some(of)
+    }
+
+    /// D as the former slots have it; T is D while nothing else is wanted.
+    #[cold]
+    fn go_by_former(&mut self, key: &FlowKey) {
+        let former = self.moving.former.as_deref();
+        self.default = former.map_or(NO_BACKEND, |former| former.default_of(key));
+        if self.target == BY_FORMER {
+            self.target = self.default;
+        }
+        if self.moving.member(self.default).is_none_or(|of| of.dead) {
+            (self.phase, self.default) = (Phase::Orphaned, NO_BACKEND);
+        } else if !holds(Guard::Former) {
+            self.default = self.target;
+        }
+    }
+
+    /// Local number of D.
+    #[must_use]
+    pub const fn default(&self) -> u16 {
+        self.default
+    }
+
+    /// The entry's backend; `None` when this generation does not have it.
+    #[must_use]
+    pub fn known(&self, entry: Entry) -> Option<Known> {
+        let local = self.moving.local(entry.backend)?;
+        let dead = self.moving.member(local)?.dead;
+        Some(Known { entry, local, dead })
     }
 
     /// Where the slot stands.
@@ -71,12 +110,6 @@ impl<'a> Consulted<'a> {
     #[must_use]
     pub const fn target(&self) -> u16 {
         self.target
-    }
-
-    fn known(&self, entry: Entry) -> Option<Known> {
-        let local = self.moving.local(entry.backend)?;
-        let dead = self.moving.member(local)?.dead;
-        Some(Known { entry, local, dead })
     }
 
     fn restart(&self, now: Millis) {
@@ -109,6 +142,27 @@ pub struct Plan {
 }
 
 impl Flows {
+    /// Flows of which these are the entries, found by the hash under `key`.
+    #[must_use]
+    pub fn new(entries: EntryTable, key: HashKey) -> Self {
+        Self {
+            entries,
+            firsts: SynFilter::default(),
+            hasher: FlowHasher::new(key),
+        }
+    }
+
+    /// The hash by which a flow is found, given its `hash` by `hasher`.
+    #[inline(always)]
+    #[must_use]
+    pub fn hash(&self, key: &FlowKey, hash: u64, hasher: &FlowHasher) -> u64 {
+        if self.hasher.key() == hasher.key() {
+            hash
+        } else {
+            self.hasher.hash_key(key)
+        }
+    }
+
     /// Decides on a packet, and leaves everything as it is.
     #[must_use]
     pub fn plan(&self, slot: &Consulted<'_>, packet: &Packet<'_>, now: Millis) -> Plan {
@@ -133,7 +187,7 @@ impl Flows {
     ) -> Result<u16, DropReason> {
         if packet.tracking == Tracking::Stateless {
             return some(match slot.phase {
-                Phase::Steered | Phase::Frozen => slot.target,
+                Phase::Steered | Phase::Frozen | Phase::Orphaned => slot.target,
                 _ => slot.default,
             });
         }
@@ -181,7 +235,11 @@ impl Flows {
         packet: &Packet<'_>,
         now: Millis,
     ) -> Result<u16, DropReason> {
-        let Some(entry) = slot.entry(slot.target, Entry::begun, packet.segment, now) else {
+        let make = match packet.segment.kind {
+            Kind::First => Entry::begun,
+            _ => Entry::learned,
+        };
+        let Some(entry) = slot.entry(slot.target, make, packet.segment, now) else {
             return Err(DropReason::NoBackend);
         };
         match self.list(slot, packet, entry) {
@@ -221,6 +279,9 @@ impl Flows {
         now: Millis,
         remember: bool,
     ) -> Result<u16, DropReason> {
+        if slot.phase == Phase::Orphaned {
+            return Err(DropReason::FlowsFull);
+        }
         let of_flow = !matches!(packet.segment.kind, Kind::Reset | Kind::Related);
         if slot.phase == Phase::Frozen && of_flow && holds(Guard::Freeze) {
             return Err(DropReason::FlowsFull);

@@ -17,6 +17,9 @@
 //! No worker finds that an entry has ended: a packet of its flow may wait in another's queue. The walk over the entries
 //! knows up to when all were heard, and removes it.
 //!
+//! Where a flow's D is that of former slots, and dead, its first packet goes to T, listed or not at all, and any other to T
+//! without a trace.
+//!
 //! Whatever leaves on D without being listed starts the slot's clean clock anew. While the slot is *frozen* nothing may
 //! leave so: what can't be listed then is dropped, for the sender to try again.
 
@@ -70,7 +73,7 @@ pub fn decide(
     remembered: impl FnOnce() -> bool,
 ) -> Step {
     let Some(known) = known else {
-        return unlisted(phase, segment.kind, remembered);
+        return unlisted(phase, segment, remembered);
     };
     let entry = known.entry;
     match segment.kind {
@@ -87,16 +90,25 @@ pub fn decide(
     }
 }
 
-fn unlisted(phase: Phase, kind: Kind, remembered: impl FnOnce() -> bool) -> Step {
-    match (phase, kind) {
+fn unlisted(phase: Phase, segment: Segment, remembered: impl FnOnce() -> bool) -> Step {
+    match (phase, segment.kind) {
         // Of a change that was taken back, a worker that does not know it yet steers still.
         (Phase::Draining, Kind::First) => Step::Default { remember: true },
         (Phase::Settled | Phase::Draining, _) => Step::Settle,
+        (Phase::Orphaned, kind) => orphaned(kind, segment.place),
         (_, Kind::Related) => Step::Default { remember: false },
         (_, Kind::Reset) if holds(Guard::ResetUnlearned) => Step::Default { remember: false },
         (_, Kind::First) => first(phase, remembered),
         (Phase::Armed | Phase::Steered | Phase::Frozen, _) => Step::Learn,
         (Phase::Waiting, _) => Step::Default { remember: false },
+    }
+}
+
+/// D is dead, so there is nothing to be guessed. Where no packet tells that its flow is new, each may be.
+const fn orphaned(kind: Kind, place: Place) -> Step {
+    match (kind, place) {
+        (Kind::First, _) | (Kind::Within, Place::Unknown) => Step::Steer,
+        _ => Step::Refuse,
     }
 }
 

@@ -39,6 +39,7 @@ guards! {
     ResetInSequence "Only a RST in sequence shortens an entry's life.",
     DeadTarget "A SYN whose entry names a dead backend starts anew.",
     LingeringBackend "A removed backend stays addressable while a slot or an entry names it.",
+    Former "After a change of the hash key or of the slots, flows go by the former slots until theirs is clean.",
     RearmAtRestart "After a restart slots in transition are armed anew.",
     TouchAtRestart "After a restart the clocks of entries start anew.",
 }

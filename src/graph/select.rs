@@ -134,14 +134,14 @@ impl<'a> Run<'a> {
         } else {
             Segment::parse(tracking, transport)
         };
-        let slot = Consulted::new(view, meta.slot, word).ok_or(DropReason::NoBackend)?;
+        let slot = Consulted::new(view, meta.slot, word, key).ok_or(DropReason::NoBackend)?;
+        let flows = self.context.flows.ok_or(DropReason::NoBackend)?;
         let packet = Packet {
             key,
-            hash,
+            hash: flows.hash(key, hash, &self.context.snapshot.tables.hasher),
             segment,
             tracking,
         };
-        let flows = self.context.flows.ok_or(DropReason::NoBackend)?;
         flows.choose(&slot, &packet, self.context.now)
     }
 

@@ -39,7 +39,7 @@ const LANES: usize = 8;
 type Lanes = [u64; LANES];
 
 /// The cluster's secret: the first and second half of the 16 key bytes, little-endian.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct HashKey {
     k0: u64,
     k1: u64,
@@ -55,6 +55,20 @@ impl HashKey {
             k0: value as u64,
             k1: (value >> 64) as u64,
         }
+    }
+}
+
+impl HashKey {
+    /// Its halves.
+    #[must_use]
+    pub const fn words(self) -> [u64; 2] {
+        [self.k0, self.k1]
+    }
+
+    /// Makes a key of its halves.
+    #[must_use]
+    pub const fn of_words([k0, k1]: [u64; 2]) -> Self {
+        Self { k0, k1 }
     }
 }
 

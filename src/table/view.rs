@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use super::BackendId;
+use super::{BackendId, Former};
 
 /// The bit of a slot's word that sends its packets to the flow entries.
 pub const CONSULT: u16 = 1 << 15;
@@ -40,13 +40,11 @@ impl View {
         }
     }
 
-    /// The slot of a flow's hash: its upper half, scaled to the table's size without a division
-    /// (Lemire, "Fast Random Integer Generation in an Interval", 2019). 0 in an empty table.
+    /// The slot of a flow's hash; 0 in an empty table.
     #[inline(always)]
     #[must_use]
-    #[allow(clippy::cast_possible_truncation)] // Below the number of slots.
     pub fn slot(&self, hash: u64) -> u32 {
-        (((hash >> 32) * self.slots.len() as u64) >> 32) as u32
+        slot_of(hash, self.slots.len())
     }
 
     /// The word of `slot`.
@@ -63,12 +61,22 @@ impl View {
         (local != NO_BACKEND).then(|| self.first_backend + u32::from(local))
     }
 
-    /// The snapshot's index of the backend that `slot` sends packets of unlisted flows to.
+    /// The snapshot's index of the backend that `slot` sends packets of unlisted flows to; of no meaning while that is
+    /// for the former slots to say.
     #[inline(always)]
     #[must_use]
     pub fn backend(&self, slot: u32) -> Option<u32> {
         self.word(slot).and_then(|word| self.index(word & !CONSULT))
     }
+}
+
+/// The slot of a flow's hash, of `slots`: its upper half, scaled without a division (Lemire, "Fast Random Integer
+/// Generation in an Interval", 2019).
+#[inline(always)]
+#[must_use]
+#[allow(clippy::cast_possible_truncation)] // Below the number of slots.
+pub const fn slot_of(hash: u64, slots: usize) -> u32 {
+    (((hash >> 32) * slots as u64) >> 32) as u32
 }
 
 /// Where a slot stands in its transition. Written by the transition machine, read by workers.
@@ -88,6 +96,9 @@ pub enum Phase {
     Frozen,
     /// D is T; entries of flows elsewhere are still followed.
     Draining,
+    /// No phase of a slot, but of a flow that goes by former slots, and whose D there is dead: flows begin at T, listed or
+    /// not at all.
+    Orphaned,
 }
 
 /// The part of a slot that settled slots don't have.
@@ -119,6 +130,8 @@ pub struct Moving {
     pub slots: Box<[MovingSlot]>,
     /// Since when each slot sent no packet of an unlisted flow to its default.
     pub clocks: Arc<CleanClocks>,
+    /// Where a default is [`super::BY_FORMER`]: what gives it.
+    pub former: Option<Arc<Former>>,
     /// Numbers of the backends, sorted, with their local ones.
     pub locals: Box<[(BackendId, u16)]>,
     /// Of the backends, by local number: their node-wide number, and whether they are dead.

@@ -28,11 +28,11 @@ pub use totals::{PortTotals, StageTotals, Totals, TrafficTotals};
 
 use backlog::Backlog;
 
-use crate::flow::{EntryTable, Flows, Millis, SynFilter};
+use crate::flow::{EntryTable, Flows, Millis};
 use crate::graph::{Context, Graph, GraphCounters, PortCounters, TrafficSheet};
 use crate::packet::Frame;
 use crate::port::Queue;
-use crate::table::{Snapshot, Subscriber};
+use crate::table::{HashKey, Snapshot, Subscriber};
 
 /// What is published to one worker: the tables, and a blank sheet of their size to count on.
 #[derive(Debug)]
@@ -102,14 +102,11 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Over a table of entries; the clock starts now.
+    /// Over a table of entries, in which flows lie by the hash under `key`; the clock starts now.
     #[must_use]
-    pub fn new(entries: EntryTable) -> Self {
+    pub fn new(entries: EntryTable, key: HashKey) -> Self {
         Self {
-            flows: Flows {
-                entries,
-                firsts: SynFilter::default(),
-            },
+            flows: Flows::new(entries, key),
             clock: NodeClock::default(),
         }
     }

@@ -16,11 +16,10 @@ use tentetsu::control::controller::{Controller, Publish, Stage};
 use tentetsu::control::ledger::{Ledger, Receipt, Refusal, Request};
 use tentetsu::control::state::{Definitions, Site};
 use tentetsu::control::store::{MemoryStore, WallTime};
-use tentetsu::control::views::Lookup;
 use tentetsu::control::{Plan, compile_snapshot, compile_tables, synthetic_reach};
 use tentetsu::explain::explain;
-use tentetsu::flow::{EntryTable, Flows, Limits, Millis, SynFilter};
-use tentetsu::table::{Generation, HashKey, Round, Snapshot, Tables};
+use tentetsu::flow::{EntryTable, Flows, Limits, Millis};
+use tentetsu::table::{Generation, HashKey, Round, ServiceIndex, Snapshot, Spread, Tables};
 
 /// The file of the node: its own address, and what belongs to the file.
 pub const FILE: &str = r#"
@@ -54,7 +53,7 @@ pub struct StubPublisher {
 
 impl StubPublisher {
     fn new(config: Config) -> Self {
-        let tables = Arc::new(compile_tables(&Plan::default(), HashKey::new([7; 16])));
+        let tables = Arc::new(compile_tables(&Plan::default()));
         let snapshot = compile_snapshot(Generation(0), &Plan::default(), &[], &tables, |_| {
             unreachable!("an empty plan has no backends")
         });
@@ -71,7 +70,7 @@ impl StubPublisher {
 
 impl Publish for StubPublisher {
     fn publish(&mut self, generation: Generation, plan: Plan) {
-        self.tables = Arc::new(compile_tables(&plan, HashKey::new([7; 16])));
+        self.tables = Arc::new(compile_tables(&plan));
         let (ports, config) = (&self.config.ports, &self.config);
         let reach = |address| synthetic_reach(config, address);
         self.snapshot = compile_snapshot(generation, &plan, ports, &self.tables, reach);
@@ -90,11 +89,8 @@ impl Publish for StubPublisher {
         0
     }
 
-    fn lookup(&self) -> Lookup<'_> {
-        Lookup {
-            hasher: &self.tables.hasher,
-            index: &self.tables.index,
-        }
+    fn index(&self) -> &ServiceIndex {
+        &self.tables.index
     }
 }
 
@@ -112,7 +108,12 @@ impl StubNode {
         let config = parse("lb.toml", FILE).unwrap();
         let ledger = Ledger::open(Box::new(MemoryStore::default())).unwrap();
         let now = Millis(1_000);
-        let mut controller = Controller::open(ledger, config.maglev.slots, settings, now).unwrap();
+        let spread = Spread {
+            key: HashKey::new([7; 16]),
+            slots: config.maglev.slots,
+        };
+        let entries = EntryTable::in_memory(Limits::of(1_024)).unwrap();
+        let mut controller = Controller::open(ledger, spread, settings, now).unwrap();
         let load = Request {
             command: Command::LoadFile {
                 definitions: Definitions::from(&config),
@@ -126,10 +127,7 @@ impl StubNode {
         Self {
             controller,
             publisher: StubPublisher::new(config),
-            flows: Flows {
-                entries: EntryTable::in_memory(Limits::of(1_024)).unwrap(),
-                firsts: SynFilter::default(),
-            },
+            flows: Flows::new(entries, spread.key),
             now,
             observer: None,
         }

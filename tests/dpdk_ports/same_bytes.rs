@@ -125,7 +125,10 @@ fn through_a_worker(bench: &Bench, burst: usize) -> Value {
         let backoff = Backoff::new(Idle::Poll);
         let (subscriber, publication) = published(bench);
         let timer = latency().unwrap().0;
-        let shared = Shared::new(EntryTable::in_memory(Limits::of(1_024)).unwrap());
+        let shared = Shared::new(
+            EntryTable::in_memory(Limits::of(1_024)).unwrap(),
+            HashKey::default(),
+        );
         let lanes = vec![lane];
         let mut worker = Worker::new(lanes, subscriber, &counters, backoff, burst, timer, &shared);
         while worker.turn() > 0 {}
@@ -150,8 +153,8 @@ fn through_a_worker(bench: &Bench, burst: usize) -> Value {
 fn published(bench: &Bench) -> (Subscriber<Publication>, Arc<Publication>) {
     let config = config::load(&bench.path("lb.toml")).unwrap();
     let key = HashKey::new(config.maglev.hash_key.unwrap());
-    let plan = Plan::of_config(&config);
-    let tables = Arc::new(compile_tables(&plan, key));
+    let plan = Plan::of_config(&config, key);
+    let tables = Arc::new(compile_tables(&plan));
     let reach = |address| synthetic_reach(&config, address);
     let snapshot = compile_snapshot(Generation::default(), &plan, &config.ports, &tables, reach);
     let publication = Arc::new(Publication::new(Arc::new(snapshot)));

@@ -63,8 +63,8 @@ impl Outcome {
 #[must_use]
 pub fn snapshot(toml: &str) -> Snapshot {
     let config = config::parse("lb.toml", toml).unwrap();
-    let plan = Plan::of_config(&config);
-    let tables = Arc::new(compile_tables(&plan, HashKey::new(KEY)));
+    let plan = Plan::of_config(&config, HashKey::new(KEY));
+    let tables = Arc::new(compile_tables(&plan));
     compile_snapshot(Generation(1), &plan, &config.ports, &tables, |address| {
         reach(&config, address)
     })

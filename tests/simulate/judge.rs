@@ -7,10 +7,10 @@ use std::sync::Arc;
 use tentetsu::control::command::Command;
 use tentetsu::control::controller::Publish as _;
 use tentetsu::control::state::{Mode, State as Wanted};
-use tentetsu::flow::{Fate, Kind, Origin, Segment};
+use tentetsu::flow::{Consulted, Fate, Kind, Origin, Segment};
 use tentetsu::packet::FlowKey;
 use tentetsu::table::maglev::{self, Claim};
-use tentetsu::table::{CONSULT, NO_BACKEND, Tables, View};
+use tentetsu::table::{BY_FORMER, CONSULT, NO_BACKEND, Tables, View};
 
 use super::client::State;
 use super::node::{address, view_of};
@@ -187,8 +187,7 @@ impl World {
     /// The server that a flow's entry names.
     pub fn listed_at(&self, key: &FlowKey) -> Option<IpAddr> {
         let node = self.node.as_ref()?;
-        let hash = node.press.tables.hasher.hash_key(key);
-        let found = node.flows.entries.find(key, hash)?;
+        let found = node.find(key)?;
         self.numbers.get(&found.entry.backend.0).copied()
     }
 
@@ -254,7 +253,7 @@ impl World {
         for service in &tables.services {
             let view = &tables.views[service.view as usize];
             let pool = &state.services[&*service.name].spec.pool;
-            if names(&tables, view) != pure(&state, pool, self.climate.slots) {
+            if names(&tables, view) != pure(&state, pool, self.body.spread.slots) {
                 let what = format!("at rest {} does not have the table of {pool}", service.name);
                 return Err(self.violation(None, what));
             }
@@ -275,7 +274,10 @@ fn servers(state: &Wanted) -> BTreeMap<IpAddr, bool> {
 /// The server that an unlisted flow goes to.
 fn default(tables: &Tables, key: &FlowKey) -> Option<IpAddr> {
     let (_, view) = view_of(tables, key)?;
-    let local = view.word(view.slot(tables.hasher.hash_key(key)))? & !CONSULT;
+    let slot = view.slot(tables.hasher.hash_key(key));
+    let word = view.word(slot)?;
+    let consulted = Consulted::new(view, slot, word, key);
+    let local = consulted.map_or(word & !CONSULT, |of| of.default());
     (local != NO_BACKEND).then(|| address(tables, view, local))
 }
 
@@ -301,7 +303,7 @@ fn flips(old: &Tables, new: &Tables) -> u64 {
 fn names(tables: &Tables, view: &View) -> Vec<Option<IpAddr>> {
     let name = |word: &u16| {
         let local = word & !CONSULT;
-        (local != NO_BACKEND).then(|| address(tables, view, local))
+        (local < BY_FORMER).then(|| address(tables, view, local))
     };
     view.slots.iter().map(name).collect()
 }

@@ -10,15 +10,12 @@ use tentetsu::control::command::Command;
 use tentetsu::control::controller::{Controller, Publish};
 use tentetsu::control::ledger::{Ledger, Receipt, Refusal, Request};
 use tentetsu::control::store::WallTime;
-use tentetsu::control::views::Lookup;
 use tentetsu::control::{Plan, compile_tables};
-use tentetsu::flow::{
-    Consulted, EntryTable, Flows, Kind, Limits, Millis, Packet, Segment, SynFilter,
-};
+use tentetsu::flow::{Consulted, EntryTable, Flows, Found, Kind, Limits, Millis, Packet, Segment};
 use tentetsu::packet::{DropReason, FlowKey};
 use tentetsu::table::{
-    CONSULT, Generation, HashKey, Match, NO_BACKEND, Publisher, Round, Subscriber, Tables,
-    Tracking, View, channel,
+    BY_FORMER, CONSULT, Generation, Match, NO_BACKEND, Publisher, Round, ServiceIndex, Spread,
+    Subscriber, Tables, Tracking, View, channel,
 };
 
 use super::disk::Disk;
@@ -26,7 +23,7 @@ use super::disk::Disk;
 /// What a node is made of, before and after a restart.
 #[derive(Clone)]
 pub struct Body {
-    pub slots: u32,
+    pub spread: Spread,
     pub workers: usize,
     pub limits: Limits,
     pub syn_guard: u32,
@@ -48,7 +45,6 @@ pub struct Node {
 
 /// Publishes plans to the workers.
 pub struct Press {
-    key: HashKey,
     round: Round,
     pub tables: Arc<Tables>,
     workers: Vec<Publisher<Tables>>,
@@ -59,7 +55,7 @@ pub struct Press {
 impl Publish for Press {
     fn publish(&mut self, _: Generation, plan: Plan) {
         self.round = self.round.next();
-        self.tables = Arc::new(compile_tables(&plan, self.key));
+        self.tables = Arc::new(compile_tables(&plan));
         for worker in &self.workers {
             worker.reclaim().for_each(drop);
             drop(worker.publish(self.round, Arc::clone(&self.tables)));
@@ -79,20 +75,20 @@ impl Publish for Press {
         self.lag
     }
 
-    fn lookup(&self) -> Lookup<'_> {
-        Lookup {
-            hasher: &self.tables.hasher,
-            index: &self.tables.index,
-        }
+    fn index(&self) -> &ServiceIndex {
+        &self.tables.index
     }
 }
 
 impl Node {
     /// Starts a process on what is there of the one before, at a moment at which its clock says `offset`.
     pub fn start(body: &Body, boot: u64, offset: u32) -> Result<Self, Refusal> {
-        let entries = match &body.file {
-            Some(file) => EntryTable::open(file, body.limits, 1).unwrap().0,
-            None => EntryTable::in_memory(body.limits).unwrap(),
+        let (entries, key) = match &body.file {
+            Some(file) => {
+                let opened = EntryTable::open(file, body.limits, body.spread.key).unwrap();
+                (opened.table, opened.key)
+            }
+            None => (EntryTable::in_memory(body.limits).unwrap(), body.spread.key),
         };
         entries.take_over(Millis(offset));
         let settings = config::Flows {
@@ -102,13 +98,11 @@ impl Node {
             moving_slots: true,
         };
         let ledger = Ledger::open(Box::new(body.disk.clone()))?;
-        let controller = Controller::open(ledger, body.slots, settings, Millis(offset))?;
-        let key = HashKey::new([7; 16]);
-        let tables = Arc::new(compile_tables(&Plan::default(), key));
+        let controller = Controller::open(ledger, body.spread, settings, Millis(offset))?;
+        let tables = Arc::new(compile_tables(&Plan::default()));
         let first = || channel(Arc::clone(&tables));
         let (publishers, workers) = std::iter::repeat_with(first).take(body.workers).unzip();
         let press = Press {
-            key,
             round: Round(0),
             tables,
             workers: publishers,
@@ -116,10 +110,7 @@ impl Node {
         };
         let mut node = Self {
             controller,
-            flows: Flows {
-                entries,
-                firsts: SynFilter::default(),
-            },
+            flows: Flows::new(entries, key),
             press,
             workers,
             boot,
@@ -176,10 +167,10 @@ impl Node {
         let local = if word & CONSULT == 0 {
             word
         } else {
-            let slot = Consulted::new(view, slot, word).ok_or(DropReason::NoBackend)?;
+            let slot = Consulted::new(view, slot, word, key).ok_or(DropReason::NoBackend)?;
             let packet = Packet {
                 key,
-                hash,
+                hash: self.flows.hash(key, hash, &tables.hasher),
                 segment,
                 tracking,
             };
@@ -199,6 +190,7 @@ impl Node {
         let word = view.word(slot).unwrap_or(NO_BACKEND);
         let name = |local: u16| match local {
             NO_BACKEND => "nobody".to_owned(),
+            BY_FORMER => "by former slots".to_owned(),
             local => {
                 let moving = view.moving.as_deref();
                 let dead = moving
@@ -211,9 +203,12 @@ impl Node {
                 )
             }
         };
-        let consulted = Consulted::new(view, slot, word).filter(|_| word & CONSULT != 0);
-        let consulted = consulted.map(|of| format!("{:?} to {}", of.phase(), name(of.target())));
-        let found = self.flows.entries.find(key, hash);
+        let consulted = Consulted::new(view, slot, word, key).filter(|_| word & CONSULT != 0);
+        let consulted = consulted.map(|of| {
+            let (default, target) = (name(of.default()), name(of.target()));
+            format!("{:?}, {default} to {target}", of.phase())
+        });
+        let found = self.find(key);
         let entry = found.map(|found| format!("{:?}", found.entry));
         format!(
             "{} slot {slot}: {}, {}; {}",
@@ -222,6 +217,12 @@ impl Node {
             consulted.unwrap_or_else(|| "settled".to_owned()),
             entry.unwrap_or_else(|| "not listed".to_owned())
         )
+    }
+
+    /// What the entries say of a flow.
+    pub fn find(&self, key: &FlowKey) -> Option<Found> {
+        let hash = self.flows.hasher.hash_key(key);
+        self.flows.entries.find(key, hash)
     }
 
     /// Whether every worker has the newest publication.

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tentetsu::control::command::Command;
 use tentetsu::flow::{Kind, Segment};
 use tentetsu::packet::{DropReason, FlowKey};
-use tentetsu::table::{Round, Subscriber};
+use tentetsu::table::{HashKey, Round, Spread, Subscriber};
 
 use super::client::{Client, Habit, State, Traffic};
 use super::climate::{Attack, Climate};
@@ -121,7 +121,10 @@ impl World {
     pub fn new(climate: Climate, mut random: Random, story: Option<Option<usize>>) -> Self {
         let folder = climate.kills.then(|| TempDir::new().unwrap());
         let body = Body {
-            slots: climate.slots,
+            spread: Spread {
+                key: HashKey::new([7; 16]),
+                slots: climate.slots,
+            },
             workers: climate.workers,
             limits: climate.limits,
             syn_guard: climate.syn_guard,
@@ -503,6 +506,10 @@ impl World {
             if self.node.is_none() {
                 break;
             }
+            if self.random.percent(4) {
+                self.spread_anew();
+                continue;
+            }
             let ledger = self.node().controller.ledger();
             let (state, generation) = (ledger.state().clone(), ledger.generation());
             let command = changes::random(&self.climate, &state, generation, &mut self.random);
@@ -511,6 +518,20 @@ impl World {
         let pause = self.random.within(1..2 * self.climate.pause);
         self.after(pause, Event::Change);
         Ok(())
+    }
+
+    /// Another hash key, or another number of slots.
+    fn spread_anew(&mut self) {
+        let spread = &mut self.body.spread;
+        if self.random.percent(50) {
+            spread.key = HashKey::new([self.random.within(0..4) as u8; 16]);
+        } else {
+            spread.slots = self.random.pick(&[31, 61, 127, 251]);
+        }
+        let spread = *spread;
+        self.tell(|| format!("{} slots, under {:?}", spread.slots, spread.key.words()));
+        self.node().controller.spread(spread);
+        self.schedule_advance(0);
     }
 
     fn change_to(&mut self, command: Command) -> Result<(), Violation> {

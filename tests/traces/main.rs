@@ -262,3 +262,66 @@ fn another_way_to_tell_flows_apart_moves_no_listed_flow() {
     trace.flows(UdpFlows::Quic);
     assert_eq!(trace.datagram(&old, &SHORT), "A");
 }
+
+/// Flows of all backends, and where each began.
+fn spread_out(trace: &mut Trace, ports: std::ops::Range<u16>) -> Vec<(Flow, &'static str)> {
+    let open = |port| {
+        let flow = Flow::new(port);
+        let backend = trace.syn(&flow);
+        trace.sends(&flow, backend);
+        (flow, backend)
+    };
+    ports.map(open).collect()
+}
+
+/// The hash key is rotated, and the table gets another size: twice, the second time in mid-transition, and in a restart.
+/// Everybody stays where he began, and at the end all goes by the newest.
+#[test]
+fn another_key_and_another_number_of_slots() {
+    let mut trace = Trace::new(AMPLE);
+    trace.pool("ABC");
+    trace.pass(20_000);
+    let mut flows = spread_out(&mut trace, 0..60);
+    let moved = |of: &[(Flow, &str)], as_of: &[(Flow, &str)]| {
+        let pairs = of.iter().zip(as_of);
+        pairs.filter(|(a, b)| a.1 != b.1).count()
+    };
+    trace.spread(1, 61);
+    trace.pass(4_000);
+    let second = spread_out(&mut trace, 100..160);
+    trace.spread(2, 31);
+    trace.restart();
+    trace.pass(4_000);
+    let third = spread_out(&mut trace, 200..260);
+    assert!(moved(&flows, &second) > 10 && moved(&second, &third) > 10);
+    flows.extend(second);
+    flows.extend(third);
+    for _ in 0..10 {
+        trace.pass(4_000);
+        for (flow, backend) in &flows {
+            trace.sends(flow, backend);
+        }
+    }
+    trace.pass(25_000);
+    assert!(!trace.is_moving());
+}
+
+/// A backend dies while flows of former slots go to it: theirs go where new ones do, the others stay.
+#[test]
+fn a_backend_of_former_slots_dies() {
+    let mut trace = Trace::new(AMPLE);
+    trace.pool("ABC");
+    trace.pass(20_000);
+    let flows = spread_out(&mut trace, 0..60);
+    trace.spread(1, 31);
+    trace.pass(1_000);
+    let (pool, name) = ("web".to_owned(), "B".to_owned());
+    trace.change(Command::Maintain { pool, name });
+    trace.pass(1_000);
+    for (flow, backend) in &flows {
+        match *backend {
+            "B" => assert_ne!(trace.syn(flow), "B"),
+            backend => trace.sends(flow, backend),
+        }
+    }
+}

@@ -8,6 +8,7 @@ use tentetsu::control::command::Command;
 use tentetsu::control::state::{BackendSpec, Definitions, PoolSpec, ServiceSpec};
 use tentetsu::flow::{Kind, Limits, Segment};
 use tentetsu::packet::FlowKey;
+use tentetsu::table::{HashKey, Spread};
 
 use super::client::{Traffic, at, key};
 use super::disk::Disk;
@@ -60,7 +61,10 @@ impl Trace {
     pub fn new(limits: Limits) -> Self {
         let folder = TempDir::new().unwrap();
         let body = Body {
-            slots: 31,
+            spread: Spread {
+                key: HashKey::of_words([7, 7]),
+                slots: 31,
+            },
             workers: 1,
             limits,
             syn_guard: 3_000,
@@ -120,6 +124,19 @@ impl Trace {
             self.node().workers[0].refresh();
             self.now += 25;
         }
+    }
+
+    /// Another hash key and another number of slots.
+    pub fn spread(&mut self, key: u64, slots: u32) {
+        let key = HashKey::of_words([key, key]);
+        self.body.spread = Spread { key, slots };
+        let spread = self.body.spread;
+        self.node().controller.spread(spread);
+    }
+
+    /// Whether a slot is consulted.
+    pub fn is_moving(&mut self) -> bool {
+        self.node().controller.views().is_moving()
     }
 
     /// The process is killed and starts again.

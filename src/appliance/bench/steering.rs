@@ -11,7 +11,7 @@ use crate::control::ledger::{Ledger, Request};
 use crate::control::state::Definitions;
 use crate::control::store::{MemoryStore, WallTime};
 use crate::control::synthetic_next_hops;
-use crate::table::{HashKey, Subscriber};
+use crate::table::{HashKey, Spread, Subscriber};
 use crate::worker::{Publication, Shared};
 
 /// The longest pause of the control side: what the workers have taken is looked at anew.
@@ -48,6 +48,11 @@ pub struct Steering<'s> {
     changed: usize,
 }
 
+/// The configuration's key, or zeros.
+pub fn key(config: &Config) -> HashKey {
+    HashKey::new(config.maglev.hash_key.unwrap_or_default())
+}
+
 impl<'s> Steering<'s> {
     /// Publishes the configuration's tables to one worker.
     pub fn new(
@@ -55,16 +60,19 @@ impl<'s> Steering<'s> {
         load: Load,
         shared: &'s Shared,
     ) -> Result<(Self, Subscriber<Publication>), Error> {
-        let key = HashKey::new(config.maglev.hash_key.unwrap_or_default());
+        let spread = Spread {
+            key: key(config),
+            slots: config.maglev.slots,
+        };
         let mut settings = config.flows.clone();
         // Nobody's SYN-ACK is on its way.
         settings.syn_guard = Span(0);
         let ledger = Ledger::open(Box::new(MemoryStore::default()))?;
         let now = shared.clock.now();
-        let controller = Controller::open(ledger, config.maglev.slots, settings, now)?;
+        let controller = Controller::open(ledger, spread, settings, now)?;
         let hops = synthetic_next_hops(config);
         let (ports, clock) = (config.ports.clone(), shared.clock.clone());
-        let (publisher, subscribers) = TablePublisher::new(ports, key, hops, 1, clock);
+        let (publisher, subscribers) = TablePublisher::new(ports, hops, 1, clock);
         let mut steering = Self {
             controller,
             publisher,
@@ -116,7 +124,8 @@ impl<'s> Steering<'s> {
     #[allow(clippy::cast_precision_loss)] // A figure for people.
     pub fn moving(&self) -> Moving {
         let consulted = self.controller.progress().map(|(_, of)| of.consulted);
-        let slots = self.controller.views().slots() as usize * self.controller.progress().count();
+        let slots =
+            self.controller.views().spread().slots as usize * self.controller.progress().count();
         Moving {
             consulted_share: consulted.sum::<usize>() as f64 / slots.max(1) as f64,
             entries: self.shared.flows.entries.counts().total(),

@@ -70,7 +70,7 @@ impl Desk<'_, '_> {
             pool,
             backend,
             slot,
-        } = views.locate(key, entry.backend, house.publisher.lookup())?;
+        } = views.locate(key, entry.backend, house.publisher.index())?;
         let ((client, vip), transport) = (key.addresses(), key.transport());
         let now = house.shared.clock.now();
         Some(Flow {

@@ -1,14 +1,17 @@
 //! Where the views' records lie in the store.
 
+use serde::de::DeserializeOwned;
+
 use crate::control::ledger::Ledger;
 use crate::control::store::StoreError;
 use crate::control::views::{Assigned, ViewKey, ViewRecord};
+use crate::table::Spread;
 
 /// The key under which the [`Index`] is kept.
 pub(super) const INDEX: &str = "views";
 
 /// What is kept beside the views' own records.
-#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Index {
     pub views: Vec<ViewKey>,
     /// Services as the workers have them, which may be others than the newest state's.
@@ -22,31 +25,69 @@ pub(super) fn blob_key(key: &ViewKey) -> String {
     }
 }
 
-pub(super) fn encode(value: &impl serde::Serialize) -> Vec<u8> {
+/// The index as a blob. What later releases added stands behind what the first one had: it can be told when it is not there.
+pub(super) fn index_blob(index: &Index, spread: Spread) -> Vec<u8> {
+    [encode(index), encode(&spread)].concat()
+}
+
+/// The same of a view's record.
+pub(super) fn view_blob(record: &ViewRecord) -> Vec<u8> {
+    [encode(record), encode(&record.former)].concat()
+}
+
+fn encode(value: &impl serde::Serialize) -> Vec<u8> {
     // Only a sequence of unknown length could fail, and there is none.
     postcard::to_allocvec(value).unwrap_or_default()
 }
 
-/// The records of the views that there were, and which services looked through them. One that can't be read is said and
-/// left out: its pool starts settled.
-pub(super) fn read_records(
-    ledger: &Ledger,
-) -> Result<(Vec<ViewRecord>, Vec<Assigned>), StoreError> {
-    let Some(index) = ledger.blob(INDEX)? else {
-        return Ok((Vec::new(), Vec::new()));
+/// What was kept.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub spread: Spread,
+    pub views: Vec<ViewRecord>,
+    pub services: Vec<Assigned>,
+}
+
+/// The records of the views that there were, and which services looked through them; under `spread` if there were none. One
+/// that can't be read is said and left out: its pool starts settled.
+pub(super) fn read_records(ledger: &Ledger, spread: Spread) -> Result<Kept, StoreError> {
+    let mut kept = Kept {
+        spread,
+        views: Vec::new(),
+        services: Vec::new(),
     };
-    let Index { views, services } = postcard::from_bytes(&index).unwrap_or_default();
-    let mut records = Vec::new();
-    for key in views {
-        let bytes = ledger.blob(&blob_key(&key))?.unwrap_or_default();
-        match postcard::from_bytes(&bytes) {
-            Ok(record) => records.push(record),
-            Err(error) => tracing::error!(
-                "the record of {key:?} is damaged, its connections may break: {error}"
-            ),
-        }
+    let Some(index) = ledger.blob(INDEX)? else {
+        return Ok(kept);
+    };
+    let Some((index, of_index)) = read::<Index, _>(INDEX, &index) else {
+        return Ok(kept);
+    };
+    for key in index.views.iter().map(blob_key) {
+        let bytes = ledger.blob(&key)?.unwrap_or_default();
+        let record = read::<ViewRecord, _>(&key, &bytes);
+        let record = record.map(|(mut record, former)| {
+            record.former = former.unwrap_or_default();
+            record
+        });
+        kept.views.extend(record);
     }
-    Ok((records, services))
+    (kept.spread, kept.services) = (of_index.unwrap_or(spread), index.services);
+    Ok(kept)
+}
+
+/// A record, and what stands behind it.
+fn read<T: DeserializeOwned, L: DeserializeOwned>(
+    key: &str,
+    bytes: &[u8],
+) -> Option<(T, Option<L>)> {
+    let both = postcard::take_from_bytes(bytes).and_then(|(record, rest)| {
+        let later = (!rest.is_empty()).then(|| postcard::from_bytes(rest));
+        Ok((record, later.transpose()?))
+    });
+    both.inspect_err(|error| {
+        tracing::error!("the record {key} is damaged, connections may break: {error}");
+    })
+    .ok()
 }
 
 #[cfg(test)]
@@ -79,7 +120,7 @@ mod tests {
         ]
         .concat();
         assert_eq!(index(Some(UdpFlows::Quic)), kept);
-        let Index { services, .. } = postcard::from_bytes(&kept).unwrap();
-        assert_eq!(services[0].0.flows, None);
+        let (Index { services, .. }, later) = read::<Index, Spread>(INDEX, &kept).unwrap();
+        assert_eq!((services[0].0.flows, later), (None, None));
     }
 }

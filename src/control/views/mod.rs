@@ -18,14 +18,14 @@ use std::net::IpAddr;
 pub use growth::Growth;
 pub use record::ViewRecord;
 pub use report::{FlowPlace, ViewReport};
-pub use sweep::{Lookup, Sweeper, WALK_PAUSE};
+pub use sweep::{Sweeper, WALK_PAUSE};
 pub use turns::Turns;
 pub use wanted::{Wanted, WantedBackend, WantedPool};
 
 use super::plan::{Plan, ServicePlan};
 use crate::config;
 use crate::flow::transition::{Progress, Tick};
-use crate::table::BackendId;
+use crate::table::{BackendId, FlowHasher, Spread};
 use view::PoolView;
 
 /// Whose slots a view has.
@@ -45,8 +45,9 @@ pub type Assigned = (config::Service, ViewKey);
 /// All views of a node, and the services that look through them.
 #[derive(Debug)]
 pub struct Views {
-    /// Slots per view.
-    slots: u32,
+    /// Slots per view, and the hash that gives a flow's.
+    spread: Spread,
+    hasher: FlowHasher,
     views: BTreeMap<ViewKey, PoolView>,
     services: Vec<Assigned>,
     /// Services have changed since the plan was made last.
@@ -54,21 +55,25 @@ pub struct Views {
 }
 
 impl Views {
-    /// Views of `slots` slots, and the services that looked through them, as they were before a restart.
+    /// Views under `spread`, and the services that looked through them, as they were before a restart.
     #[must_use]
     pub fn restored(
-        slots: u32,
+        spread: Spread,
         records: Vec<ViewRecord>,
         mut services: Vec<Assigned>,
         tick: &Tick,
     ) -> Self {
         let views = records.into_iter().filter_map(|record| {
-            Some((record.key.clone(), PoolView::restored(record, slots, tick)?))
+            Some((
+                record.key.clone(),
+                PoolView::restored(record, spread.slots, tick)?,
+            ))
         });
         let views: BTreeMap<_, _> = views.collect();
         services.retain(|(_, key)| views.contains_key(key));
         Self {
-            slots,
+            spread,
+            hasher: FlowHasher::new(spread.key),
             views,
             services,
             dirty: true,
@@ -87,10 +92,20 @@ impl Views {
         self.dirty
     }
 
-    /// Slots per view.
+    /// How flows are spread over slots.
     #[must_use]
-    pub const fn slots(&self) -> u32 {
-        self.slots
+    pub const fn spread(&self) -> Spread {
+        self.spread
+    }
+
+    /// Spreads flows under another key, or over another number of slots. Every worker has to have the newest round: what
+    /// is before that must be one thing.
+    pub fn respread(&mut self, spread: Spread, tick: &Tick) {
+        for view in self.views.values_mut() {
+            *view = view.respread(self.hasher.clone(), spread.slots, tick);
+        }
+        (self.spread, self.hasher) = (spread, FlowHasher::new(spread.key));
+        self.dirty = true;
     }
 
     /// Makes `wanted` the target of all.
@@ -100,7 +115,7 @@ impl Views {
         self.services = services;
         for pool in &wanted.pools {
             let key = ViewKey::Pool(pool.name.clone());
-            let slots = self.slots;
+            let slots = self.spread.slots;
             self.views
                 .entry(key)
                 .or_insert_with(|| PoolView::new(pool, slots))
@@ -271,6 +286,7 @@ impl Views {
             view: places.get(key).copied().unwrap_or(u32::MAX),
         };
         Plan {
+            key: self.spread.key,
             services: self.services.iter().map(service).collect(),
             views: self.views.values_mut().map(PoolView::plan).collect(),
         }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,9 @@ use super::view::table;
 use crate::config::Encap;
 use crate::control::plan::MemberPlan;
 use crate::flow::transition::Slots;
-use crate::table::{BackendId, FlowTimes, Member, NO_BACKEND};
+use crate::table::{
+    BY_FORMER, BackendId, FlowHasher, FlowTimes, Former, HashKey, Member, NO_BACKEND,
+};
 
 /// A view at rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +27,16 @@ pub struct ViewRecord {
     /// Consulted slots, as ranges: from the first slot to the one behind the last.
     consulted: Vec<(u32, u32)>,
     times: [u32; 4],
+    /// Slots that some defaults are given by, newest first. Kept behind the rest.
+    #[serde(skip)]
+    pub(in crate::control) former: Vec<FormerRecord>,
+}
+
+/// The defaults of a view under another hash key, or over another number of slots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::control) struct FormerRecord {
+    key: HashKey,
+    defaults: Vec<u16>,
 }
 
 /// The defaults.
@@ -102,6 +115,7 @@ impl ViewRecord {
                 times.reset,
                 times.unconfirmed,
             ],
+            former: formers(slots),
         }
     }
 
@@ -111,13 +125,27 @@ impl ViewRecord {
             Base::Table(claims) => table(claims, slots),
             Base::Slots(defaults) => defaults.clone(),
         };
-        let named = |local: &u16| {
-            *local == NO_BACKEND || self.members.iter().any(|member| member.local == *local)
-        };
-        let mut distinct = defaults.clone();
+        let former = self.former.iter().flat_map(|former| &former.defaults);
+        let mut distinct: Vec<u16> = defaults.iter().chain(former).copied().collect();
         distinct.sort_unstable();
         distinct.dedup();
+        let named = |local: &u16| {
+            let is_member = || self.members.iter().any(|member| member.local == *local);
+            matches!(*local, NO_BACKEND | BY_FORMER) || is_member()
+        };
         (defaults.len() == slots as usize && distinct.iter().all(named)).then_some(defaults)
+    }
+
+    /// What gives the defaults that are [`BY_FORMER`].
+    pub(super) fn former(&self) -> Option<Arc<Former>> {
+        let oldest_first = self.former.iter().rev();
+        oldest_first.fold(None, |former, record| {
+            Some(Arc::new(Former {
+                hasher: FlowHasher::new(record.key),
+                defaults: record.defaults.as_slice().into(),
+                former,
+            }))
+        })
     }
 
     pub(super) fn members(&self) -> Vec<Option<Member>> {
@@ -155,6 +183,17 @@ impl ViewRecord {
             unconfirmed,
         }
     }
+}
+
+/// The slots that some defaults are given by, newest first.
+fn formers(slots: &Slots) -> Vec<FormerRecord> {
+    let newest = slots.former().map(|former| &**former);
+    let chain = std::iter::successors(newest, |of| of.former.as_deref());
+    let record = |of: &Former| FormerRecord {
+        key: of.hasher.key(),
+        defaults: of.defaults.to_vec(),
+    };
+    chain.map(record).collect()
 }
 
 /// Ascending numbers as ranges, each from its first number to the one behind its last.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Lookup, ViewKey, Views};
+use super::{ViewKey, Views};
 use crate::flow::Millis;
 use crate::flow::transition::Progress;
 use crate::packet::FlowKey;
-use crate::table::BackendId;
+use crate::table::{BackendId, ServiceIndex};
 
 /// One view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,9 +58,9 @@ impl Views {
         &self,
         key: &FlowKey,
         backend: BackendId,
-        lookup: Lookup<'_>,
+        index: &ServiceIndex,
     ) -> Option<FlowPlace> {
-        let (view, slot) = self.place(key, lookup)?;
+        let (view, slot) = self.place(key, index)?;
         let view = self.views.get(view)?;
         Some(FlowPlace {
             pool: Arc::clone(&view.pool),

@@ -6,7 +6,7 @@ use super::{ViewKey, Views};
 use crate::flow::transition::{Census, Sweep, Tick};
 use crate::flow::{EntryTable, Fate};
 use crate::packet::FlowKey;
-use crate::table::{FlowHasher, Match, Round, ServiceIndex};
+use crate::table::{Match, Round, ServiceIndex, slot_of};
 
 /// The pause between two walks, in milliseconds.
 pub const WALK_PAUSE: u32 = 500;
@@ -21,15 +21,6 @@ pub struct Sweeper {
     last: BTreeMap<ViewKey, Census>,
 }
 
-/// What finds an entry's view.
-#[derive(Clone, Copy)]
-pub struct Lookup<'a> {
-    /// The flow hash.
-    pub hasher: &'a FlowHasher,
-    /// Of the services as they were planned last.
-    pub index: &'a ServiceIndex,
-}
-
 impl Sweeper {
     /// Walks over the next `buckets` buckets. When that ends the walk, settles what can be settled, lets go of backends
     /// that nothing names any more, and returns true.
@@ -37,7 +28,7 @@ impl Sweeper {
         &mut self,
         views: &mut Views,
         entries: &EntryTable,
-        lookup: Lookup<'_>,
+        index: &ServiceIndex,
         buckets: usize,
         tick: &Tick,
     ) -> bool {
@@ -46,11 +37,13 @@ impl Sweeper {
         }
         let end = self.next.saturating_add(buckets).min(entries.buckets());
         entries.sweep(self.next..end, |key, entry| {
-            let Some((view, slot)) = views.place(key, lookup) else {
+            let Some((view, slot)) = views.place(key, index) else {
                 return Fate::Remove;
             };
             match (views.views.get(view), self.censuses.get_mut(view)) {
-                (Some(of), Some(census)) => Sweep::new(&of.slots, census).judge(slot, entry, tick),
+                (Some(of), Some(census)) => {
+                    Sweep::new(&of.slots, census).judge(slot, key, entry, tick)
+                }
                 // A view that came after the walk began.
                 _ => Fate::Keep,
             }
@@ -92,15 +85,14 @@ impl Views {
             .collect()
     }
 
-    /// The view and slot of a flow.
-    pub(super) fn place(&self, key: &FlowKey, lookup: Lookup<'_>) -> Option<(&ViewKey, u32)> {
-        let Match::Service(service) = lookup.index.find(key) else {
+    /// The view and slot of a flow; `index` is that of the services as they were planned last.
+    pub(super) fn place(&self, key: &FlowKey, index: &ServiceIndex) -> Option<(&ViewKey, u32)> {
+        let Match::Service(service) = index.find(key) else {
             return None;
         };
         let (_, view) = self.services.get(service as usize)?;
-        let hash = lookup.hasher.hash_key(key);
-        let slot = ((hash >> 32) * u64::from(self.slots)) >> 32;
-        Some((view, u32::try_from(slot).ok()?))
+        let hash = self.hasher.hash_key(key);
+        Some((view, slot_of(hash, self.spread.slots as usize)))
     }
 
     fn finish(&mut self, censuses: &BTreeMap<ViewKey, Census>, tick: &Tick) {

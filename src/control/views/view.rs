@@ -9,7 +9,7 @@ use super::{ViewKey, Wanted, WantedBackend, WantedPool};
 use crate::control::plan::{MemberPlan, ViewPlan};
 use crate::flow::transition::{Census, Slots, Tick};
 use crate::table::maglev::{self, Claim};
-use crate::table::{BackendId, Member, Moving, NO_BACKEND};
+use crate::table::{BackendId, FlowHasher, Member, Moving, NO_BACKEND};
 
 /// A pool's slots, or those of a service on its way to the pool.
 #[derive(Debug)]
@@ -81,6 +81,7 @@ impl PoolView {
             tick.now,
         );
         let mut view = Self::assemble(&record.pool, restored, None);
+        view.slots.set_former(record.former());
         view.backends = record.backends();
         view.base = match record.base {
             Base::Table(claims) => Some(claims),
@@ -91,18 +92,22 @@ impl PoolView {
 
     /// What a service takes along when it leaves for another pool.
     pub fn parted(&self, tick: &Tick) -> Self {
+        self.over(self.slots.parted(tick.next, tick.now))
+    }
+
+    /// The same flows over other slots: these went by `hasher`.
+    pub fn respread(&self, hasher: FlowHasher, slots: u32, tick: &Tick) -> Self {
+        let slots = self.slots.respread(hasher, slots, tick.next, tick.now);
         Self {
-            pool: Arc::clone(&self.pool),
-            slots: self.slots.parted(tick.next, tick.now),
-            backends: self.backends.clone(),
-            wanted: BTreeSet::new(),
-            claims: None,
-            base: None,
-            flips: 0,
-            members: Arc::new([]),
-            words: Arc::new([]),
-            moving: None,
+            wanted: self.wanted.clone(),
+            ..self.over(slots)
         }
+    }
+
+    fn over(&self, slots: Slots) -> Self {
+        let mut over = Self::assemble(&self.pool, slots, None);
+        over.backends.clone_from(&self.backends);
+        over
     }
 
     /// Makes the pool's table the target.

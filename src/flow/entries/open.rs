@@ -12,14 +12,17 @@ use std::sync::atomic::Ordering::Relaxed;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::budget::{Limits, Source};
-use super::layout::{Control, LANES, Layout, MOST_ENTRIES, State, backend_of, backend_word};
+use super::layout::{Control, LANES, Layout, MOST_ENTRIES, State, backend_of, backend_word, mix};
 use super::region::{Memory as _, Region};
 use super::table::EntryTable;
 use crate::packet::FlowKey;
+use crate::table::HashKey;
 
 /// `tentetsu`, as a little-endian number, and the version of the layout.
 const MAGIC: u64 = u64::from_le_bytes(*b"tentetsu");
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
+/// Words of the file's head: what it is, its version, how many buckets, the key that flows lie by, and a check of that.
+const HEAD: usize = 6;
 
 /// Why there is no table.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +79,17 @@ fn mend(error: &io::Error) -> &'static str {
     }
 }
 
+/// A table, and where it comes from.
+#[derive(Debug)]
+pub struct Opened {
+    /// The table.
+    pub table: EntryTable,
+    /// The key of the hash that flows lie by.
+    pub key: HashKey,
+    /// What the file held.
+    pub recovered: Recovered,
+}
+
 /// What a file held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recovered {
@@ -103,45 +117,51 @@ impl EntryTable {
         Ok(Self::new(region, layout, limits))
     }
 
-    /// The table in the file `path`, which is made if it is missing. `fingerprint` stands for whatever else the
-    /// entries depend on, such as the hash key.
+    /// The table in the file `path`, which is made if it is missing. Flows lie in it by the hash under `key`, or under the
+    /// key that those lie by which are there.
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open(
-        path: &Path,
-        limits: Limits,
-        fingerprint: u64,
-    ) -> Result<(Self, Recovered), OpenError> {
+    pub fn open(path: &Path, limits: Limits, key: HashKey) -> Result<Opened, OpenError> {
         let layout = layout(&limits)?;
         let (file, there) = lock(path)?;
-        let wanted = [MAGIC, VERSION, layout.buckets as u64, fingerprint];
         let bytes = layout.words() * size_of::<u64>();
         let length = file.metadata().map_err(failed("look at", path))?.len();
-        if there && length != 0 {
-            match judge(&file, length, bytes, wanted, path)? {
-                None => {
+        let (table, kept, recovered) = if there && length != 0 {
+            match judge(&file, length, bytes, layout, path)? {
+                Ok(kept) => {
                     let table = Self::new(Region::mapped(file, bytes)?, layout, limits);
                     let entries = table.recover();
-                    return Ok((table, Recovered::Entries(entries)));
+                    (table, kept, Recovered::Entries(entries))
                 }
-                Some(why) => {
+                Err(why) => {
                     let to = set_aside(path)?;
                     drop(file);
-                    let (table, _) = Self::open(path, limits, fingerprint)?;
-                    return Ok((table, Recovered::SetAside { why, to }));
+                    let recovered = Recovered::SetAside { why, to };
+                    return Ok(Opened {
+                        recovered,
+                        ..Self::open(path, limits, key)?
+                    });
                 }
             }
-        }
-        // All of it now: a file system that fills up later would kill the process at a write.
-        let length = i64::try_from(bytes).unwrap_or(i64::MAX);
-        nix::fcntl::posix_fallocate(&*file, 0, length)
-            .map_err(|errno| failed("make room for", path)(errno.into()))?;
-        let table = Self::new(Region::mapped(file, bytes)?, layout, limits);
-        for (index, word) in wanted.into_iter().enumerate() {
+        } else {
+            // All of it now: a file system that fills up later would kill the process at a write.
+            let length = i64::try_from(bytes).unwrap_or(i64::MAX);
+            nix::fcntl::posix_fallocate(&*file, 0, length)
+                .map_err(|errno| failed("make room for", path)(errno.into()))?;
+            let table = Self::new(Region::mapped(file, bytes)?, layout, limits);
+            (table, key, Recovered::Fresh)
+        };
+        let is_empty = !matches!(recovered, Recovered::Entries(1..));
+        let key = if is_empty { key } else { kept };
+        for (index, word) in head(layout, key).into_iter().enumerate() {
             table.memory.word(index).store(word, Relaxed);
         }
-        Ok((table, Recovered::Fresh))
+        Ok(Opened {
+            table,
+            key,
+            recovered,
+        })
     }
 
     /// Clears what was half written, and counts what is there.
@@ -184,6 +204,15 @@ impl EntryTable {
     }
 }
 
+fn head(layout: Layout, key: HashKey) -> [u64; HEAD] {
+    let [k0, k1] = key.words();
+    [MAGIC, VERSION, layout.buckets as u64, k0, k1, check(k0, k1)]
+}
+
+const fn check(k0: u64, k1: u64) -> u64 {
+    mix(mix(k0) ^ k1)
+}
+
 fn layout(limits: &Limits) -> Result<Layout, OpenError> {
     let entries = limits.entries;
     if (1..=MOST_ENTRIES).contains(&entries) {
@@ -219,36 +248,36 @@ fn lock(path: &Path) -> Result<(Flock<File>, bool), OpenError> {
     Ok((file, there))
 }
 
-/// What is wrong with a file as a table of these measures.
+/// The key that the entries of a file lie by; or what is wrong with it as a table of these measures.
 fn judge(
     file: &File,
     length: u64,
     bytes: usize,
-    wanted: [u64; 4],
+    layout: Layout,
     path: &Path,
-) -> Result<Option<&'static str>, OpenError> {
+) -> Result<Result<HashKey, &'static str>, OpenError> {
     use std::os::unix::fs::FileExt as _;
-    let mut head = [0; 32];
-    if length < 32 {
-        return Ok(Some("it is no file of flow entries"));
+    let mut head = [0; HEAD * size_of::<u64>()];
+    if length < head.len() as u64 {
+        return Ok(Err("it is no file of flow entries"));
     }
     file.read_exact_at(&mut head, 0)
         .map_err(failed("read", path))?;
-    let mut words = [0; 4];
+    let mut words = [0; HEAD];
     for (word, bytes) in words.iter_mut().zip(head.as_chunks::<8>().0) {
         *word = u64::from_le_bytes(*bytes);
     }
-    let [magic, version, buckets, fingerprint] = words;
+    let [magic, version, buckets, k0, k1, sum] = words;
     Ok(if magic != MAGIC {
-        Some("it is no file of flow entries")
+        Err("it is no file of flow entries")
     } else if version != VERSION {
-        Some("it is another release's")
-    } else if buckets != wanted[2] || length != bytes as u64 {
-        Some("it is of another size than `flows.entries` says")
-    } else if fingerprint != wanted[3] {
-        Some("it was made under another hash key or number of slots")
+        Err("it is another release's")
+    } else if buckets != layout.buckets as u64 || length != bytes as u64 {
+        Err("it is of another size than `flows.entries` says")
+    } else if sum != check(k0, k1) {
+        Err("its key is damaged")
     } else {
-        None
+        Ok(HashKey::of_words([k0, k1]))
     })
 }
 

@@ -9,7 +9,7 @@ use super::table::EntryTable as Table;
 use super::*;
 use crate::flow::{Closed, Entry, Millis, Origin};
 use crate::packet::FlowKey;
-use crate::table::BackendId;
+use crate::table::{BackendId, HashKey};
 
 fn key(n: u64) -> FlowKey {
     FlowKey([n, 13 << 56, 0, 0, 0])
@@ -198,8 +198,12 @@ fn a_sweep_sees_each_entry_once() {
 }
 
 fn open(path: &Path) -> (EntryTable, Recovered) {
-    EntryTable::open(path, Limits::of(1_000), 42).unwrap()
+    let opened = EntryTable::open(path, Limits::of(1_000), KEY).unwrap();
+    (opened.table, opened.recovered)
 }
+
+const KEY: HashKey = HashKey::of_words([4, 2]);
+const OTHER: HashKey = HashKey::of_words([4, 3]);
 
 #[test]
 fn a_file_outlives_the_table() {
@@ -208,7 +212,7 @@ fn a_file_outlives_the_table() {
     let (table, recovered) = open(&path);
     assert_eq!(recovered, Recovered::Fresh);
     (0..300).for_each(|n| list(&table, n, u32::try_from(n).unwrap()));
-    let busy = EntryTable::open(&path, Limits::of(1_000), 42);
+    let busy = EntryTable::open(&path, Limits::of(1_000), KEY);
     assert!(matches!(busy, Err(OpenError::InUse { .. })));
     drop(table);
     let (table, recovered) = open(&path);
@@ -217,24 +221,46 @@ fn a_file_outlives_the_table() {
     assert!((0..300).all(|n| listed(&table, n) == u32::try_from(n).ok()));
 }
 
+/// Entries stay where the hash put them that they were listed by; an empty file takes the newest.
+#[test]
+fn a_file_keeps_its_key_while_it_has_entries() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flows");
+    let key = |key| {
+        let opened = EntryTable::open(&path, Limits::of(1_000), key).unwrap();
+        assert!(!matches!(opened.recovered, Recovered::SetAside { .. }));
+        (opened.table, opened.key)
+    };
+    assert_eq!(key(KEY).1, KEY);
+    let (table, empty) = key(OTHER);
+    assert_eq!(empty, OTHER);
+    list(&table, 1, 1);
+    drop(table);
+    let (table, kept) = key(KEY);
+    assert_eq!((kept, listed(&table, 1)), (OTHER, Some(1)));
+}
+
 #[test]
 fn foreign_files_are_set_aside() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flows");
     drop(open(&path));
-    let set_aside = |limits, fingerprint| {
-        let (_, recovered) = EntryTable::open(&path, limits, fingerprint).unwrap();
+    let set_aside = |limits| {
+        let recovered = EntryTable::open(&path, limits, KEY).unwrap().recovered;
         assert!(
             matches!(recovered, Recovered::SetAside { .. }),
             "{recovered:?}"
         );
     };
-    set_aside(Limits::of(1_000), 43);
-    set_aside(Limits::of(2_000), 43);
+    set_aside(Limits::of(2_000));
     fs::write(&path, b"short").unwrap();
-    set_aside(Limits::of(1_000), 42);
+    set_aside(Limits::of(1_000));
     fs::write(&path, vec![7; 1 << 20]).unwrap();
-    set_aside(Limits::of(1_000), 42);
+    set_aside(Limits::of(1_000));
+    let mut damaged = fs::read(&path).unwrap();
+    damaged[3 * size_of::<u64>()] ^= 1;
+    fs::write(&path, damaged).unwrap();
+    set_aside(Limits::of(1_000));
     assert_eq!(open(&path).1, Recovered::Entries(0));
     fs::write(&path, b"").unwrap();
     assert_eq!(open(&path).1, Recovered::Fresh);

@@ -1,7 +1,7 @@
 //! The backends of a view: each has a local number as long as a slot or an entry names it.
 
 use super::Slots;
-use crate::table::{BackendId, Member, NO_BACKEND};
+use crate::table::{BY_FORMER, BackendId, Member, NO_BACKEND};
 
 impl Slots {
     /// Backends by local number.
@@ -25,7 +25,7 @@ impl Slots {
         }
         let free = self.members.iter().position(Option::is_none);
         let at = free.unwrap_or(self.members.len());
-        let local = u16::try_from(at).ok().filter(|local| *local < NO_BACKEND)?;
+        let local = u16::try_from(at).ok().filter(|local| *local < BY_FORMER)?;
         self.members.resize(self.members.len().max(at + 1), None);
         self.members[at] = Some(Member { id, dead: false });
         self.locals.insert(id, local);
@@ -42,13 +42,16 @@ impl Slots {
         }
     }
 
-    /// A backend that is not there is as dead as one that was given up.
+    /// A backend that is not there is as dead as one that was given up. Those of former slots are not: workers see to it
+    /// themselves, flow by flow.
     pub(super) fn is_dead(&self, local: u16) -> bool {
-        self.members
-            .get(usize::from(local))
-            .copied()
-            .flatten()
-            .is_none_or(|member| member.dead)
+        local != BY_FORMER
+            && self
+                .members
+                .get(usize::from(local))
+                .copied()
+                .flatten()
+                .is_none_or(|member| member.dead)
     }
 
     pub(super) fn locals(&self) -> Box<[(BackendId, u16)]> {

@@ -10,8 +10,8 @@ use super::stages::{SETTLED, Stage, StageId, Stages};
 use crate::flow::Millis;
 use crate::flow::guards::{Guard, holds};
 use crate::table::{
-    BackendId, CONSULT, CleanClocks, FlowTimes, Member, Moving, MovingSlot, NO_BACKEND, Phase,
-    Round,
+    BY_FORMER, BackendId, CONSULT, CleanClocks, FlowHasher, FlowTimes, Former, Member, Moving,
+    MovingSlot, NO_BACKEND, Phase, Round,
 };
 
 /// One slot.
@@ -41,6 +41,8 @@ pub struct Slots {
     pub(super) retired: BTreeMap<u16, Round>,
     /// None while all slots are settled.
     pub(super) clocks: Arc<CleanClocks>,
+    /// What gives the defaults that are [`BY_FORMER`]; none without such.
+    pub(super) former: Option<Arc<Former>>,
     pub(super) times: FlowTimes,
     /// Changed since it was published last.
     pub(super) dirty: bool,
@@ -63,6 +65,7 @@ impl Slots {
             members,
             retired: BTreeMap::new(),
             clocks: Arc::default(),
+            former: None,
             times,
             dirty: true,
             unrecorded: true,
@@ -119,22 +122,39 @@ impl Slots {
             self.slots = Vec::new();
             self.clocks = Arc::default();
             self.stages = Stages::settled(self.rest.len());
+            self.former = None;
         }
+    }
+
+    /// The same flows over `slots` other slots, since these were given by `hasher` and another hash or number is to be.
+    /// All are consulted, and begin anew from the arm with their targets.
+    #[must_use]
+    pub fn respread(&self, hasher: FlowHasher, slots: u32, round: Round, now: Millis) -> Self {
+        let former = Former {
+            hasher,
+            defaults: self.each_default().collect(),
+            former: self.former.clone(),
+        };
+        let mut respread = self.restored_as(&vec![BY_FORMER; slots as usize], round, now);
+        respread.former = Some(Arc::new(former));
+        respread.flips = self.flips;
+        respread
     }
 
     /// The slots for a service that leaves this view for another pool. All are consulted, and begin anew from the arm
     /// with their targets: until every worker has them, some look at this view's clocks.
     #[must_use]
     pub fn parted(&self, round: Round, now: Millis) -> Self {
-        let all = 0..index(self.len());
-        Self::restored(
-            &self.defaults(),
-            all,
-            self.members.clone(),
-            self.times,
-            round,
-            now,
-        )
+        let mut parted = self.restored_as(&self.defaults(), round, now);
+        parted.former.clone_from(&self.former);
+        parted
+    }
+
+    /// With these defaults, all consulted.
+    fn restored_as(&self, defaults: &[u16], round: Round, now: Millis) -> Self {
+        let all = 0..index(defaults.len());
+        let members = self.members.clone();
+        Self::restored(defaults, all, members, self.times, round, now)
     }
 
     /// Whether a default is dead, so that its slot waits for a target that is not.
@@ -187,6 +207,17 @@ impl Slots {
     pub fn consulted_slots(&self) -> impl Iterator<Item = u32> {
         let slots = (0..).zip(&self.slots);
         slots.filter_map(|(slot, of)| (of.stage != SETTLED).then_some(slot))
+    }
+
+    /// What gives the defaults that are [`BY_FORMER`], after a restart.
+    pub fn set_former(&mut self, former: Option<Arc<Former>>) {
+        self.former = former;
+    }
+
+    /// What gives the defaults that are [`BY_FORMER`].
+    #[must_use]
+    pub const fn former(&self) -> Option<&Arc<Former>> {
+        self.former.as_ref()
     }
 
     /// How long flows may be silent.
@@ -269,7 +300,7 @@ impl Slots {
             // Rolled back: entries of flows at the former target are still followed.
             _ if target == of.default => Phase::Draining,
             Phase::Frozen => Phase::Steered,
-            Phase::Armed | Phase::Waiting | Phase::Steered => return,
+            Phase::Armed | Phase::Waiting | Phase::Steered | Phase::Orphaned => return,
         };
         self.enter(slot, phase, round, now);
     }
@@ -342,6 +373,7 @@ impl Slots {
         (self.consulted() > 0).then(|| Moving {
             slots: self.slots.iter().map(moving).collect(),
             clocks: Arc::clone(&self.clocks),
+            former: self.former.clone(),
             locals: self.locals(),
             members: self.present_members(),
         })

@@ -55,7 +55,7 @@ impl Slots {
             Phase::Armed => self.steer(slot, since, tick),
             Phase::Steered => self.freeze(slot, tick),
             Phase::Frozen => self.flip_or_thaw(slot, tick),
-            Phase::Waiting | Phase::Draining | Phase::Settled => None,
+            Phase::Waiting | Phase::Draining | Phase::Settled | Phase::Orphaned => None,
         }
     }
 

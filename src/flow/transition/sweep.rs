@@ -4,7 +4,8 @@ use super::slots::Slots;
 use super::step::Tick;
 use crate::flow::guards::{Guard, holds};
 use crate::flow::{Entry, Fate};
-use crate::table::{BackendId, NO_BACKEND, Phase, Round};
+use crate::packet::FlowKey;
+use crate::table::{BY_FORMER, BackendId, NO_BACKEND, Phase, Round};
 
 /// What one walk over all entries found of a view.
 #[derive(Debug, Clone)]
@@ -62,13 +63,15 @@ impl<'a> Sweep<'a> {
         Self { slots, census }
     }
 
-    /// Judges an entry of a flow of `slot`.
-    pub fn judge(&mut self, slot: u32, entry: &Entry, tick: &Tick) -> Fate {
+    /// Judges an entry of the flow `key` of `slot`.
+    pub fn judge(&mut self, slot: u32, key: &FlowKey, entry: &Entry, tick: &Tick) -> Fate {
         let Some(local) = self.slots.local(entry.backend) else {
             return Fate::Remove;
         };
         if entry.has_ended(&self.slots.times, tick.silence_until())
-            || self.slots.is_needless(slot, local, self.census.begun)
+            || self
+                .slots
+                .is_needless((slot, key), local, self.census.begun)
         {
             return Fate::Remove;
         }
@@ -92,18 +95,26 @@ impl Slots {
     /// Whether the default alone sends the flow where its entry does: then the entry of a slot that drains can go once
     /// every worker has that default, and that of a slot that waits gives its room back. So can one whose
     /// backend is dead: the default is not, or nothing lives.
-    fn is_needless(&self, slot: u32, local: u16, taken: Round) -> bool {
+    fn is_needless(&self, (slot, key): (u32, &FlowKey), local: u16, taken: Round) -> bool {
         let Some(of) = self.slots.get(slot as usize) else {
             return true;
         };
         let stage = self.stages.get(of.stage);
         let everywhere = stage.round <= taken || !holds(Guard::StopBarrier);
-        let is_default = local == of.default;
+        let is_default = local == self.default_of(of.default, key);
         match stage.phase {
             Phase::Settled => true,
             Phase::Draining => everywhere && (is_default || self.is_dead(local)),
             Phase::Waiting => everywhere && is_default,
-            Phase::Armed | Phase::Steered | Phase::Frozen => false,
+            Phase::Armed | Phase::Steered | Phase::Frozen | Phase::Orphaned => false,
+        }
+    }
+
+    /// D of the flow `key`, whose slot has this one.
+    fn default_of(&self, default: u16, key: &FlowKey) -> u16 {
+        match &self.former {
+            Some(former) if default == BY_FORMER => former.default_of(key),
+            _ => default,
         }
     }
 
@@ -114,7 +125,8 @@ impl Slots {
             let (of, stage) = (self.slots[slot], self.stage(slot));
             let known = stage.round <= census.begun;
             let empty = !census.is_occupied(slot) || !holds(Guard::Consult);
-            if stage.phase == Phase::Draining && of.default == of.target && known && empty {
+            let own = of.default == of.target && of.default != BY_FORMER;
+            if stage.phase == Phase::Draining && own && known && empty {
                 self.enter(slot, Phase::Settled, tick.next, tick.now);
             }
         }
@@ -166,6 +178,9 @@ impl Slots {
         }
         for slot in &self.slots {
             used[usize::from(slot.target)] = true;
+        }
+        for default in self.former.iter().flat_map(|former| former.named()) {
+            used[usize::from(default)] = true;
         }
         used
     }
