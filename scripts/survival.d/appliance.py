@@ -4,6 +4,8 @@ import asyncio
 import http.client
 import json
 import os
+import re
+import secrets
 import signal
 import socket
 from pathlib import Path
@@ -93,6 +95,15 @@ class Appliance:
             await asyncio.sleep(seconds)
         finally:
             os.kill(self.process(), signal.SIGCONT)
+
+    async def spread(self, slots):
+        """Another hash key, and so many slots, by the file and SIGHUP; returns when the appliance has begun with it."""
+        file = self.folder / "tentetsu.toml"
+        maglev = f'hash_key = "{secrets.token_hex(16)}"\nslots = {slots}'
+        file.write_text(re.sub('hash_key = ".*"', maglev, file.read_text()))
+        os.kill(self.process(), signal.SIGHUP)
+        while (await self.call("GET", "/node"))["slots"] != slots:
+            await asyncio.sleep(0.02)
 
     async def kill(self):
         """kill -9, and waits for the end."""

@@ -123,3 +123,11 @@ async def stall(lab):
         await lab.appliance.pause(1)
         await asyncio.sleep(0.5)
     return even(7, 12)
+
+
+@begins_with("blue", even(7, 12))
+async def rekey(lab):
+    """The hash key is rotated, and the tables get another number of slots."""
+    await lab.appliance.spread(32_771)
+    await lab.appliance.steered()
+    return even(7, 12)
