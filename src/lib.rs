@@ -2,7 +2,7 @@
 //!
 //! # The graph's picture
 //!
-//! Ten stages and four doors. A line names a stage and everywhere it may send a packet; a test holds the lines
+//! Eleven stages and four doors. A line names a stage and everywhere it may send a packet; a test holds the lines
 //! against [`graph::Stage::next`] and against a graph that ran.
 //!
 //! ```text
@@ -11,7 +11,8 @@
 //! ip6       -> lookup | drop                      # IPv6 header and extension headers, flow key
 //! lookup    -> select | icmp | punt | drop        # destination to service
 //! icmp      -> select | answer | drop             # echo is answered, an error follows its flow
-//! select    -> ipip4 | ipip6 | l2dsr | drop       # hash, slot, backend
+//! select    -> ipip4 | ipip6 | l2dsr | consult | drop       # hash, slot, backend
+//! consult   -> ipip4 | ipip6 | l2dsr | drop       # a slot in transition: the flow's entry
 //! ipip4     -> neighbour | drop                   # outer IPv4 header
 //! ipip6     -> neighbour | drop                   # outer IPv6 header
 //! l2dsr     -> neighbour | drop                   # no outer header
@@ -33,8 +34,8 @@
 //! 4. *lookup* finds the service ([`table::ServiceIndex`]). An address that is no service's is the host's: punted.
 //! 5. *select* hashes all flow keys of the frame together ([`table::FlowHasher`]), and reads the backend from the
 //!    view of the pool's Maglev table ([`table::View`]). No flow table is touched: the same flow finds the same slot on
-//!    every node that has the same key and the same file. Only a slot that is changing its backend is *consulted*:
-//!    then the flow's entry decides ([`flow::Flows`]), so that no connection breaks.
+//!    every node that has the same key and the same file. Only a slot that is changing its backend sends its
+//!    packets to *consult*: there the flow's entry decides ([`flow::Flows`]), so that no connection breaks.
 //! 6. *ipip4* and *ipip6* put the outer header before the packet, *l2dsr* nothing; *neighbour* puts the Ethernet
 //!    header of the next hop ([`table::Adjacency`]) before that.
 //! 7. The worker empties the doors: a burst to the transmit queue, punts to the host, drops to the buffer pool; then it

@@ -7,12 +7,13 @@ mod graph_fixture;
 mod packets;
 
 use allocation_counter::measure;
-use graph_fixture::{CONFIG, snapshot};
+use graph_fixture::{CONFIG, moving_snapshot, snapshot};
 use packets::{Body, Parts};
-use tentetsu::flow::Millis;
+use tentetsu::flow::{EntryTable, Flows, Limits, Millis};
 use tentetsu::graph::{Context, Graph, GraphCounters, Ingress, PortCounters, Stage, TrafficSheet};
 use tentetsu::packet::{FRAME_SIZE, Frame};
 use tentetsu::port::pcap::HeapBuffer;
+use tentetsu::table::HashKey;
 
 /// One packet for every stage and every door.
 fn kinds() -> Vec<Vec<u8>> {
@@ -50,14 +51,13 @@ fn kinds() -> Vec<Vec<u8>> {
 
 #[test]
 fn processing_a_frame_allocates_nothing() {
-    let snapshot = snapshot(CONFIG);
+    let (settled, moving) = (snapshot(CONFIG), moving_snapshot(CONFIG));
+    let entries = EntryTable::in_memory(Limits::of(1_024)).unwrap();
+    let flows = Flows::new(entries, HashKey::default());
     let (counters, port) = (GraphCounters::default(), PortCounters::default());
-    let traffic = TrafficSheet::new(
-        snapshot.tables.services.len(),
-        snapshot.tables.backends.len(),
-    );
+    let traffic = TrafficSheet::new(settled.tables.services.len(), settled.tables.backends.len());
     let context = Context {
-        snapshot: &snapshot,
+        snapshot: &settled,
         ingress: Ingress { mac: None },
         traffic: &traffic,
         port: &port,
@@ -67,7 +67,15 @@ fn processing_a_frame_allocates_nothing() {
     let mut graph = Graph::new(&counters);
     let mut frame = Frame::new();
     let kinds = kinds();
-    for _ in 0..70 {
+    for context in (0..70).flat_map(|_| {
+        let flows = Some(&flows);
+        let moving = Context {
+            snapshot: &moving,
+            flows,
+            ..context
+        };
+        [context, moving]
+    }) {
         let packets = kinds.iter().cycle().take(FRAME_SIZE);
         frame.packets.clear();
         frame

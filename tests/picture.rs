@@ -7,6 +7,9 @@
     reason = "a test's helpers fail as its body does"
 )]
 
+#[path = "graph_fixture/moving.rs"]
+mod moving;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,12 +17,14 @@ use std::sync::Arc;
 use etherparse::{Icmpv4Type, PacketBuilder, icmpv4::DestUnreachableHeader};
 use tentetsu::config;
 use tentetsu::control::{Plan, compile_snapshot, compile_tables, synthetic_reach};
-use tentetsu::flow::Millis;
+use tentetsu::flow::{EntryTable, Flows, Limits, Millis};
 use tentetsu::graph::{Context, Graph, GraphCounters, Ingress, PortCounters, Stage, TrafficSheet};
 use tentetsu::packet::{Buffer, Frame, NoRoom};
 use tentetsu::port::pcap::HeapBuffer;
 use tentetsu::table::{Generation, HashKey, Snapshot};
 use tentetsu::wire::MacAddr;
+
+use moving::set_moving;
 
 /// One way from a stage to the next, by name.
 type Edge = (String, String);
@@ -137,19 +142,23 @@ fn declared() -> Vec<(String, Vec<String>)> {
     Stage::WALK.into_iter().map(line).collect()
 }
 
-fn snapshot() -> Snapshot {
+/// The file's own tables, with all slots settled, or all in transition.
+fn snapshot(moves: bool) -> Snapshot {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lb.toml");
     std::fs::write(&path, CONFIG).unwrap();
     let config = config::load(&path).unwrap();
-    let plan = Plan::of_config(&config, HashKey::default());
+    let mut plan = Plan::of_config(&config, HashKey::default());
+    if moves {
+        plan.views.iter_mut().for_each(set_moving);
+    }
     let tables = Arc::new(compile_tables(&plan));
     let reach = |address| synthetic_reach(&config, address);
     compile_snapshot(Generation::default(), &plan, &config.ports, &tables, reach)
 }
 
 /// Walks a packet alone, so that the stages whose counters moved are its way; gives the ways between them.
-fn walk(packet: Packet, snapshot: &Snapshot) -> Vec<Edge> {
+fn walk(packet: Packet, snapshot: &Snapshot, flows: Option<&Flows>) -> Vec<Edge> {
     let (counters, port) = (GraphCounters::default(), PortCounters::default());
     let traffic = TrafficSheet::new(
         snapshot.tables.services.len(),
@@ -162,7 +171,7 @@ fn walk(packet: Packet, snapshot: &Snapshot) -> Vec<Edge> {
         },
         traffic: &traffic,
         port: &port,
-        flows: None,
+        flows,
         now: Millis::default(),
     };
     let mut frame = Frame::new();
@@ -271,10 +280,15 @@ fn both_pictures_show_the_graph_as_declared() {
 
 #[test]
 fn a_running_graph_takes_the_ways_in_the_picture_and_no_others() {
-    let snapshot = snapshot();
-    let ran: BTreeSet<Edge> = packets()
-        .into_iter()
-        .flat_map(|packet| walk(packet, &snapshot))
-        .collect();
+    let (settled, moving) = (snapshot(false), snapshot(true));
+    let entries = EntryTable::in_memory(Limits::of(64)).unwrap();
+    let flows = Flows::new(entries, HashKey::default());
+    // A slot in transition leads nowhere without flows.
+    let graphs = [(&settled, None), (&moving, Some(&flows)), (&moving, None)];
+    let walks = graphs.into_iter().flat_map(|(snapshot, flows)| {
+        let packets = packets().into_iter();
+        packets.flat_map(move |packet| walk(packet, snapshot, flows))
+    });
+    let ran: BTreeSet<Edge> = walks.collect();
     assert_eq!(ran, edges(&drawn("README.md")));
 }

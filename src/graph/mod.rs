@@ -6,6 +6,7 @@
 //!
 //! Stages are not inlined into the walker, so that each loop has all registers to itself.
 
+mod consult;
 mod counters;
 mod ethernet;
 mod icmp;

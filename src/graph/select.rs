@@ -1,13 +1,11 @@
-//! select: hashes the flow keys of the whole frame, then slot to backend. A settled slot's word is the backend;
-//! only a slot in transition is asked for its flow's entry.
+//! select: hashes the flow keys of the whole frame, then slot to backend. A settled slot's word is the backend; one in
+//! transition is to be consulted.
 //!
-//! Next: ipip4, ipip6, l2dsr (by the backend); drop.
+//! Next: ipip4, ipip6, l2dsr (by the backend); consult; drop.
 
 use super::{Context, Stage, drop_packet, for_each};
-use crate::flow::{Consulted, Packet, Segment};
-use crate::packet::{Buffer, DropReason, FRAME_SIZE, FlowKey, Frame, Meta, NONE};
-use crate::table::{CONSULT, Tables, Tracking, View, Way};
-use crate::wire::{ICMP4, ICMP6};
+use crate::packet::{Buffer, DropReason, FRAME_SIZE, Frame, Meta, NONE};
+use crate::table::{CONSULT, Tables, View, Way};
 
 #[inline(never)]
 pub(super) fn process<B: Buffer>(
@@ -17,20 +15,17 @@ pub(super) fn process<B: Buffer>(
     context: &Context<'_>,
 ) {
     hash(frame, &context.snapshot.tables);
-    let (hashes, keys) = (&*frame.hashes, &*frame.keys);
+    let hashes = &*frame.hashes;
     let mut run = Run::new(context);
     for_each(
         &mut frame.packets,
         &mut frame.meta,
         list,
         next,
-        |index, packet, meta| {
+        |index, _, meta| {
             run.enter(meta.service, meta.ip_len);
             let hash = hashes[usize::from(meta.ip6)][usize::from(index)];
-            run.choose(meta, hash, |meta| {
-                let transport = transport(packet.bytes(), meta);
-                (keys.key(index, meta.ip6), transport)
-            })
+            run.choose(meta, hash)
         },
     );
     run.flush();
@@ -47,12 +42,6 @@ fn hash<B: Buffer>(frame: &mut Frame<B>, tables: &Tables) {
     if frame.families[1] {
         tables.hasher.hash_v6(&frame.keys, count, v6);
     }
-}
-
-/// The transport header and what is behind it.
-fn transport<'p>(bytes: &'p [u8], meta: &Meta) -> &'p [u8] {
-    let end = usize::from(meta.l3) + usize::from(meta.ip_len);
-    bytes.get(usize::from(meta.l4)..end).unwrap_or_default()
 }
 
 /// A run of packets of one service: what they share is looked up once, and counted in registers. Most frames
@@ -90,12 +79,7 @@ impl<'a> Run<'a> {
     }
 
     #[inline(always)]
-    fn choose<'p>(
-        &self,
-        meta: &mut Meta,
-        hash: u64,
-        flow: impl FnOnce(&Meta) -> (FlowKey, &'p [u8]),
-    ) -> Stage {
+    fn choose(&self, meta: &mut Meta, hash: u64) -> Stage {
         let Some(view) = self.view else {
             return drop_packet(meta, DropReason::NoBackend);
         };
@@ -104,71 +88,32 @@ impl<'a> Run<'a> {
             return drop_packet(meta, DropReason::NoBackend);
         };
         meta.slot = slot;
-        if word & CONSULT == 0 {
-            return self.go(meta, view.first_backend + u32::from(word));
+        if word & CONSULT != 0 {
+            return Stage::Consult;
         }
-        let (key, transport) = flow(meta);
-        match self.consult(view, meta, word, hash, &key, transport) {
-            Ok(local) => self.go(meta, view.first_backend + u32::from(local)),
-            Err(reason) => drop_packet(meta, reason),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn consult(
-        &self,
-        view: &View,
-        meta: &Meta,
-        word: u16,
-        hash: u64,
-        key: &FlowKey,
-        transport: &[u8],
-    ) -> Result<u16, DropReason> {
-        let services = &self.context.snapshot.tables.services;
-        let tracking = services
-            .get(self.service as usize)
-            .map_or(Tracking::Sticky, |service| service.tracking);
-        let segment = if matches!(meta.protocol, ICMP4 | ICMP6) {
-            Segment::RELATED
-        } else {
-            Segment::parse(tracking, transport)
-        };
-        let slot = Consulted::new(view, meta.slot, word, key).ok_or(DropReason::NoBackend)?;
-        let flows = self.context.flows.ok_or(DropReason::NoBackend)?;
-        let packet = Packet {
-            key,
-            hash: flows.hash(key, hash, &self.context.snapshot.tables.hasher),
-            segment,
-            tracking,
-        };
-        flows.choose(&slot, &packet, self.context.now)
-    }
-
-    #[inline(always)]
-    fn go(&self, meta: &mut Meta, backend: u32) -> Stage {
-        meta.backend = backend;
-        if let Some(traffic) = self.context.traffic.backends.get(backend as usize) {
-            traffic.add(1, meta.ip_len.into());
-        }
-        match self
-            .context
-            .snapshot
-            .rewrites
-            .get(backend as usize)
-            .map(|rewrite| &rewrite.way)
-        {
-            Some(Way::Ipip4(_)) => Stage::Ipip4,
-            Some(Way::Ipip6(_)) => Stage::Ipip6,
-            Some(Way::L2Dsr) => Stage::L2Dsr,
-            Some(Way::Unreachable(reason)) => drop_packet(meta, *reason),
-            None => drop_packet(meta, DropReason::NoBackend),
-        }
+        send_to(self.context, meta, view.first_backend + u32::from(word))
     }
 
     fn flush(&self) {
         if let Some(traffic) = self.context.traffic.services.get(self.service as usize) {
             traffic.add(self.packets, self.bytes);
         }
+    }
+}
+
+/// Counts a packet for its backend, and sends it to the encapsulation on the way there.
+#[inline(always)]
+pub(super) fn send_to(context: &Context<'_>, meta: &mut Meta, backend: u32) -> Stage {
+    meta.backend = backend;
+    if let Some(traffic) = context.traffic.backends.get(backend as usize) {
+        traffic.add(1, meta.ip_len.into());
+    }
+    let rewrite = context.snapshot.rewrites.get(backend as usize);
+    match rewrite.map(|rewrite| &rewrite.way) {
+        Some(Way::Ipip4(_)) => Stage::Ipip4,
+        Some(Way::Ipip6(_)) => Stage::Ipip6,
+        Some(Way::L2Dsr) => Stage::L2Dsr,
+        Some(Way::Unreachable(reason)) => drop_packet(meta, *reason),
+        None => drop_packet(meta, DropReason::NoBackend),
     }
 }

@@ -16,6 +16,8 @@ pub enum Stage {
     Icmp,
     /// Flow hash, slot, backend.
     Select,
+    /// Entries of flows whose slot is in transition.
+    Consult,
     /// Outer IPv4 header.
     Ipip4,
     /// Outer IPv6 header.
@@ -36,16 +38,17 @@ pub enum Stage {
 
 impl Stage {
     /// How many there are, doors included.
-    pub const COUNT: usize = 14;
+    pub const COUNT: usize = 15;
 
     /// The working stages in the order in which the walker runs them: a packet only moves forward.
-    pub const WALK: [Self; 10] = [
+    pub const WALK: [Self; 11] = [
         Self::Ethernet,
         Self::Ip4,
         Self::Ip6,
         Self::Lookup,
         Self::Icmp,
         Self::Select,
+        Self::Consult,
         Self::Ipip4,
         Self::Ipip6,
         Self::L2Dsr,
@@ -63,7 +66,14 @@ impl Stage {
             Self::Ip4 | Self::Ip6 => &[Self::Lookup, Self::Drop],
             Self::Lookup => &[Self::Select, Self::Icmp, Self::Punt, Self::Drop],
             Self::Icmp => &[Self::Select, Self::Answer, Self::Drop],
-            Self::Select => &[Self::Ipip4, Self::Ipip6, Self::L2Dsr, Self::Drop],
+            Self::Select => &[
+                Self::Ipip4,
+                Self::Ipip6,
+                Self::L2Dsr,
+                Self::Consult,
+                Self::Drop,
+            ],
+            Self::Consult => &[Self::Ipip4, Self::Ipip6, Self::L2Dsr, Self::Drop],
             Self::Ipip4 | Self::Ipip6 | Self::L2Dsr => &[Self::Neighbour, Self::Drop],
             Self::Neighbour => &[Self::Forward, Self::Drop],
             Self::Forward | Self::Answer | Self::Punt | Self::Drop => &[],
@@ -80,6 +90,7 @@ impl Stage {
             Self::Lookup => "lookup",
             Self::Icmp => "icmp",
             Self::Select => "select",
+            Self::Consult => "consult",
             Self::Ipip4 => "ipip4",
             Self::Ipip6 => "ipip6",
             Self::L2Dsr => "l2dsr",

@@ -3,8 +3,8 @@
 use quanta::Clock;
 
 use super::{
-    GraphCounters, PortCounters, Stage, TrafficSheet, ethernet, icmp, ip4, ip6, ipip4, ipip6,
-    l2dsr, lookup, neighbour, select,
+    GraphCounters, PortCounters, Stage, TrafficSheet, consult, ethernet, icmp, ip4, ip6, ipip4,
+    ipip6, l2dsr, lookup, neighbour, select,
 };
 use crate::flow::{Flows, Millis};
 use crate::packet::{Buffer, FRAME_SIZE, Frame, Verdict};
@@ -199,6 +199,7 @@ impl<'c> Graph<'c> {
             Stage::Lookup => lookup::process(frame, list, next, context),
             Stage::Icmp => icmp::process(frame, list, next, context),
             Stage::Select => select::process(frame, list, next, context),
+            Stage::Consult => consult::process(frame, list, next, context),
             Stage::Ipip4 => ipip4::process(frame, list, next, context),
             Stage::Ipip6 => ipip6::process(frame, list, next, context),
             Stage::L2Dsr => l2dsr::process(frame, list, next, context),

@@ -13,7 +13,8 @@ pub struct Frame<B> {
     pub meta: Box<[Meta; FRAME_SIZE]>,
     /// Their flow keys.
     pub keys: Box<FlowKeys>,
-    /// Their flow hashes as IPv4 and as IPv6 packets; see [`Self::hash`]. Written by select.
+    /// Their flow hashes as IPv4 and as IPv6 packets; see [`Self::hash`]. Written by select; consult puts those in their
+    /// place that flow entries lie by.
     pub hashes: Box<[[u64; FRAME_SIZE]; 2]>,
     /// Whether there are IPv4 and IPv6 packets. Written by ip4, ip6.
     pub families: [bool; 2],

@@ -10,9 +10,12 @@
 
 pub mod judge;
 
+mod moving;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use moving::set_moving;
 use tentetsu::config::{self, Config};
 use tentetsu::control::{Plan, Reach, compile_snapshot, compile_tables, synthetic_reach};
 use tentetsu::flow::Millis;
@@ -62,8 +65,19 @@ impl Outcome {
 /// The tables of a configuration; see [`reach`].
 #[must_use]
 pub fn snapshot(toml: &str) -> Snapshot {
+    compiled(toml, |_| {})
+}
+
+/// The same with all slots in transition.
+#[must_use]
+pub fn moving_snapshot(toml: &str) -> Snapshot {
+    compiled(toml, |plan| plan.views.iter_mut().for_each(set_moving))
+}
+
+fn compiled(toml: &str, change: impl FnOnce(&mut Plan)) -> Snapshot {
     let config = config::parse("lb.toml", toml).unwrap();
-    let plan = Plan::of_config(&config, HashKey::new(KEY));
+    let mut plan = Plan::of_config(&config, HashKey::new(KEY));
+    change(&mut plan);
     let tables = Arc::new(compile_tables(&plan));
     compile_snapshot(Generation(1), &plan, &config.ports, &tables, |address| {
         reach(&config, address)

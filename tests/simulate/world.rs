@@ -50,6 +50,8 @@ pub enum Event {
 struct Held {
     client: usize,
     epoch: u32,
+    /// Its flow: the client may be in another by now.
+    key: FlowKey,
     worker: usize,
     segment: Segment,
     arrived: u64,
@@ -625,6 +627,7 @@ impl World {
         let held = Held {
             client,
             epoch: of.epoch,
+            key: of.key,
             worker: of.worker,
             segment,
             arrived: self.now,
@@ -663,7 +666,7 @@ impl World {
             self.clients[held.client].take_back(held.segment);
             return Ok(());
         };
-        let key = self.clients[held.client].key;
+        let key = held.key;
         let entries = node.flows.entries.counts().total();
         let sent = node.forward(held.worker, &key, held.segment, held.read);
         let listed = node.flows.entries.counts().total();

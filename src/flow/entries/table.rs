@@ -23,6 +23,7 @@
 //! of a later packet of the same flow than the control word's; they are exchanged before the control word, so that it
 //! never speaks of an acknowledgement number that is not there yet.
 
+use std::hint::black_box;
 use std::ops::Range;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
@@ -105,6 +106,21 @@ impl<M: Memory> EntryTable<M> {
             .filter_map(|position| self.read(position, Control::is_live))
             .find(|read| read.key == *key)
             .map(|read| read.found)
+    }
+
+    /// Reads the cache lines in which flows of these hashes would be found, so that they are near when it matters. All at
+    /// once: reads that do not depend on each other wait for memory together.
+    pub fn fetch(&self, hashes: impl Iterator<Item = u64> + Clone) {
+        for hash in hashes.clone() {
+            for bucket in self.layout.candidates(hash).buckets {
+                black_box(self.tags(bucket).load(Relaxed));
+            }
+        }
+        for hash in hashes {
+            for position in self.positions(&self.layout.candidates(hash)) {
+                black_box(self.word(position, 0).load(Relaxed));
+            }
+        }
     }
 
     /// Makes the entry behind `place` say what `entry` does; its backend stays. False if it is gone or says something
