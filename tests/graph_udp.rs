@@ -15,11 +15,11 @@ use std::sync::Arc;
 
 use graph_fixture::snapshot;
 use packets::{Body, Parts};
-use tentetsu::flow::{EntryTable, Flows, Limits, Millis, SynFilter};
+use tentetsu::flow::{EntryTable, Flows, Limits, Millis};
 use tentetsu::graph::{Context, Graph, GraphCounters, Ingress, PortCounters, Stage, TrafficSheet};
 use tentetsu::packet::Frame;
 use tentetsu::port::pcap::HeapBuffer;
-use tentetsu::table::{CONSULT, CleanClocks, Member, Moving, MovingSlot, Phase, Snapshot};
+use tentetsu::table::{CONSULT, CleanClocks, HashKey, Member, Moving, MovingSlot, Phase, Snapshot};
 
 /// The default of every slot, and its target.
 const D: u32 = 0;
@@ -65,6 +65,7 @@ fn moving_while(flows: &str, phase: Phase, dead: &[u32]) -> Snapshot {
     let target = u16::try_from(T).unwrap();
     view.slots = vec![CONSULT; slots].into();
     view.moving = Some(Arc::new(Moving {
+        former: None,
         slots: vec![MovingSlot { target, phase }; slots].into(),
         clocks: Arc::new(CleanClocks::new(slots, 0)),
         locals: ids.iter().copied().zip(0..).collect(),
@@ -80,10 +81,8 @@ fn moving_while(flows: &str, phase: Phase, dead: &[u32]) -> Snapshot {
 }
 
 fn nobody() -> Flows {
-    Flows {
-        entries: EntryTable::in_memory(Limits::of(64)).unwrap(),
-        firsts: SynFilter::default(),
-    }
+    let entries = EntryTable::in_memory(Limits::of(64)).unwrap();
+    Flows::new(entries, HashKey::default())
 }
 
 /// The backend that a datagram from this port goes to.
