@@ -112,6 +112,7 @@ impl Error {
 /// [`Error`] names what is wrong and the mend.
 pub fn run(path: &Path) -> Result<(), Error> {
     let written = config::load(path)?;
+    let spread = source::spread(&written)?;
     let cores = cores(&written)?;
     let (sender, events) = mpsc::channel();
     events::forward_signals(sender.clone()).map_err(Error::system("can't take signals"))?;
@@ -122,7 +123,6 @@ pub fn run(path: &Path) -> Result<(), Error> {
     let config = with_kernel_addresses(written.clone())?;
     let store = FileStore::open(&written.node.state_dir.join(STATE))?;
     let ledger = Ledger::open(Box::new(store))?;
-    let spread = source::spread(&config)?;
     let shared = shared(&config, spread.key)?;
     let now = shared.clock.now();
     let mut controller = Controller::open(ledger, spread, config.flows.clone(), now)?;

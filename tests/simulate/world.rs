@@ -688,7 +688,9 @@ impl World {
                 format!("a {:?} was listed", held.segment.kind),
             ));
         }
-        if self.clients[held.client].traffic == Traffic::Stateless && listed > entries {
+        let of = &self.clients[held.client];
+        let is_query = of.traffic == Traffic::Stateless && of.epoch == held.epoch;
+        if is_query && listed > entries {
             return Err(self.violation(Some(held.client), "a query was listed".to_owned()));
         }
         if held.epoch != self.clients[held.client].epoch {

@@ -165,8 +165,11 @@ impl PoolView {
             weight: backend.weight,
             encap: pool.encap,
         };
-        if self.backends.insert(backend.id, plan.clone()) != Some(plan) {
-            self.slots.publish_again();
+        match self.backends.insert(backend.id, plan.clone()) {
+            // Entries may name it as soon as it is published: a restart has to know it, even if it leaves till then.
+            None => self.slots.touch(),
+            Some(known) if known != plan => self.slots.publish_again(),
+            Some(_) => {}
         }
     }
 
