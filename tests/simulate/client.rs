@@ -158,9 +158,11 @@ impl Client {
             _ => Habit::Listener,
         };
         // Half of the space is the clients', around its seam; the other is left to forgers, whose guesses are wrong.
-        self.next = random.word() >> 1;
-        self.next = self.next.wrapping_sub(1 << 30);
-        // A server's number that is near the one before by chance is arithmetic, told beside the windows.
+        // Numbers that are near those before by chance are arithmetic, told beside the windows.
+        let before = self.next;
+        while before.abs_diff(self.next) < 64 << 20 {
+            self.next = (random.word() >> 1).wrapping_sub(1 << 30);
+        }
         self.ack = self
             .ack
             .wrapping_add(random.within(64 << 20..1 << 31) as u32);

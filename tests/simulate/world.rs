@@ -719,11 +719,18 @@ impl World {
         Err(self.violation(Some(client), format!("dropped: {}", reason.name())))
     }
 
+    /// Whether a worker has the newest publication.
+    fn knows_all(&mut self, worker: usize) -> bool {
+        let node = self.node();
+        std::ptr::eq(node.workers[worker].current(), &*node.press.tables)
+    }
+
     /// A packet of a client's present connection reaches a server.
     fn arrive(&mut self, held: &Held, server: IpAddr) -> Result<(), Violation> {
         let client = held.client;
         self.check_dead(client, held.segment, server)?;
         let down = self.down.contains_key(&server);
+        let late = !self.knows_all(held.worker);
         let of = &mut self.clients[client];
         let silent = held.arrived.saturating_sub(of.seen);
         if !down {
@@ -746,7 +753,7 @@ impl World {
                 let deaths = self.deaths_of(server);
                 self.after(wait, Event::Answer(client, epoch, server, deaths));
             }
-        } else if down && of.server != Some(server) && !of.listed {
+        } else if down && of.server != Some(server) && (late || !of.listed) {
             // A worker that has not heard of that server's death: the packet is lost. What the worker learned by it may
             // outlive the server's return, so this flow is promised nothing any more.
             self.outcome.drops += 1;
