@@ -286,7 +286,8 @@ impl Flows {
         if slot.phase == Phase::Frozen && of_flow && holds(Guard::Freeze) {
             return Err(DropReason::FlowsFull);
         }
-        if remember {
+        // A datagram may be the first of its flow, as a service that learns to tell them apart will see.
+        if remember || packet.tracking == Tracking::Sticky {
             self.firsts.remember(packet.first(), now);
         }
         slot.restart(now);

@@ -72,6 +72,8 @@ pub struct Client {
     /// The next sequence number.
     pub next: u32,
     pub ack: u32,
+    /// The same in what arrived last.
+    pub heard: u32,
     /// SYNs or Initials sent.
     pub syns: u32,
     /// Packets that it sends yet.
@@ -126,6 +128,7 @@ impl Client {
             epoch: 0,
             next: 0,
             ack: 0,
+            heard: 0,
             syns: 0,
             left: 0,
             server: None,
@@ -166,6 +169,7 @@ impl Client {
         self.ack = self
             .ack
             .wrapping_add(random.within(64 << 20..1 << 31) as u32);
+        self.heard = self.ack;
         (self.state, self.syns, self.server) = (State::Opening, 0, None);
         self.listed = false;
         self.left = match self.habit {
@@ -251,6 +255,8 @@ impl Client {
         let Place::Sequence { seq, end, .. } = segment.place else {
             return;
         };
+        // Nor does a server send on that hears nothing.
+        self.ack = self.heard;
         match segment.kind {
             _ if end != self.next => {}
             Kind::Fin if self.state == State::HalfClosed => {

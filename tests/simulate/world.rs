@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use tempfile::TempDir;
 use tentetsu::control::command::Command;
-use tentetsu::flow::{Kind, Segment};
+use tentetsu::flow::{Kind, Place, Segment};
 use tentetsu::packet::{DropReason, FlowKey};
 use tentetsu::table::{HashKey, Round, Spread, Subscriber};
 
@@ -735,6 +735,9 @@ impl World {
         let silent = held.arrived.saturating_sub(of.seen);
         if !down {
             of.seen = held.arrived;
+            if let Place::Sequence { ack: Some(ack), .. } = held.segment.place {
+                of.heard = ack;
+            }
         }
         if of.traffic == Traffic::Stateless {
             // Any server will do.
