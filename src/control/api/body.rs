@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::body::to_bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
@@ -24,8 +24,8 @@ const MAX_FAULTS: usize = 1_000;
 /// How long a client may take to send its body.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The JSON that was sent.
-pub(super) struct Body(pub Value);
+/// What was sent, and is said to be JSON.
+pub(super) struct Body(pub Bytes);
 
 impl FromRequest<Api> for Body {
     type Rejection = Problem;
@@ -48,14 +48,10 @@ impl FromRequest<Api> for Body {
             let detail = format!("the body did not come within {} s", PATIENCE.as_secs());
             Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
         })?;
-        let bytes = bytes.map_err(|error| match over_limit(&error) {
+        bytes.map(Self).map_err(|error| match over_limit(&error) {
             true => too_large(),
             false => Problem::bad_request(format!("the body broke off: {error}")),
-        })?;
-        let value = serde_json::from_slice(&bytes);
-        value
-            .map(Self)
-            .map_err(|error| Problem::bad_request(format!("this is not JSON: {error}")))
+        })
     }
 }
 
@@ -94,12 +90,27 @@ fn too_large() -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }
 
-/// Makes something of what was sent; `path` is where that lies in the state.
+/// Makes something of what was sent, as [`read`] does.
+///
+/// # Errors
+/// That it is no JSON, or all faults of its form.
+pub(super) fn form<T: Form>(body: &[u8], path: &Path) -> Result<T, Problem> {
+    // All is well with most bodies, and they are read only once. Of a key that is there twice the last one counts: that
+    // a second look tells.
+    if let Ok(value) = serde_json::from_slice(body) {
+        return Ok(value);
+    }
+    let body: Value = serde_json::from_slice(body)
+        .map_err(|error| Problem::bad_request(format!("this is not JSON: {error}")))?;
+    read(body, path).map_err(Problem::invalid)
+}
+
+/// Makes something of a JSON value; `path` is where that lies in the state.
 ///
 /// # Errors
 /// All faults of its form; what it says is held against the rules later.
 pub fn read<T: Form>(body: Value, path: &Path) -> Result<T, Vec<Fault>> {
-    // All is well with most bodies, and a second look costs nothing then.
+    // All is well with most, and a second look costs nothing then.
     if let Ok(value) = T::deserialize(&body) {
         return Ok(value);
     }

@@ -43,15 +43,24 @@ impl Events {
 
     /// Something happened.
     pub fn push(&self, event: Event) {
-        let mut ring = self.ring();
-        if ring.events.len() == CAPACITY {
-            ring.events.pop_front();
+        self.push_all(std::iter::once(event));
+    }
+
+    /// All this happened. Of more events than are kept the first have their numbers, but are not made.
+    pub fn push_all(&self, events: impl ExactSizeIterator<Item = Event>) {
+        let (all, passed) = (events.len(), events.len().saturating_sub(CAPACITY));
+        if all == 0 {
+            return;
         }
-        ring.events.push_back(Arc::new(event));
-        let number = ring.next;
-        ring.next += 1;
+        let mut ring = self.ring();
+        let room = CAPACITY - (all - passed);
+        let surplus = ring.events.len().saturating_sub(room);
+        ring.events.drain(..surplus);
+        ring.events.extend(events.skip(passed).map(Arc::new));
+        ring.next += all as u64;
+        let newest = ring.next - 1;
         drop(ring);
-        self.newest.send_replace(number);
+        self.newest.send_replace(newest);
     }
 
     /// Tells each new event's number.

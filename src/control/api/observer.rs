@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::events::Events;
 use super::schema::{BackendEvent, Event, GenerationEntry, StageEvent, TransitionEvent};
 use crate::control::controller::{Controller, Publish, Stage};
-use crate::control::state::State;
+use crate::control::state::{Mode, Pool, State};
 use crate::control::views::ViewKey;
 use crate::table::{Generation, Round};
 
@@ -82,31 +82,31 @@ impl Observer {
         true
     }
 
-    fn tell_backends(&self, new: &Arc<State>) {
-        for pool in self.state.changed_pools(new) {
-            let [before, after] = [&self.state, new].map(|state| {
-                let found = state.pools.get(pool);
-                let named = |pool: &Arc<crate::control::state::Pool>| {
-                    let backends = pool.spec.backends.keys();
-                    backends
-                        .map(|name| (name.clone(), pool.mode(name)))
-                        .collect()
-                };
-                found.map(named).unwrap_or_else(BTreeMap::new)
-            });
-            let gone = before.keys().filter(|name| !after.contains_key(*name));
-            let gone = gone.map(|name| (name, None));
-            let changed = after
-                .iter()
-                .filter(|(name, mode)| before.get(*name) != Some(*mode));
-            for (backend, mode) in gone.chain(changed.map(|(name, mode)| (name, Some(*mode)))) {
-                self.events.push(Event::Backend(BackendEvent {
-                    pool: pool.clone(),
-                    backend: backend.clone(),
-                    mode,
-                }));
-            }
+    fn tell_backends(&self, new: &State) {
+        let mut changed: Vec<(&str, &str, Option<Mode>)> = Vec::new();
+        for name in self.state.changed_pools(new) {
+            let [before, after] = [&*self.state, new].map(|state| state.pools.get(name));
+            let mode = |pool: Option<&Arc<Pool>>, backend: &str| {
+                let pool = pool.filter(|pool| pool.spec.backends.contains_key(backend))?;
+                Some(pool.mode(backend))
+            };
+            let gone = before
+                .into_iter()
+                .flat_map(|pool| pool.spec.backends.keys());
+            let gone = gone.filter(|backend| mode(after, backend).is_none());
+            changed.extend(gone.map(|backend| (&**name, &**backend, None)));
+            let there = after.into_iter().flat_map(|pool| pool.spec.backends.keys());
+            let there = there.map(|backend| (&**name, &**backend, mode(after, backend)));
+            changed.extend(there.filter(|(_, backend, now)| mode(before, backend) != *now));
         }
+        let events = changed.into_iter().map(|(pool, backend, mode)| {
+            Event::Backend(BackendEvent {
+                pool: pool.to_owned(),
+                backend: backend.to_owned(),
+                mode,
+            })
+        });
+        self.events.push_all(events);
     }
 
     fn tell_transitions(&mut self, controller: &Controller) {

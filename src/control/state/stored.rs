@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Pool, Service, Site, State};
@@ -18,8 +19,9 @@ pub enum ObjectKey {
     Pool(String),
 }
 
-/// One object of a state.
-#[derive(Debug, Clone, PartialEq)]
+/// One object of a state. As JSON: what it is, without its kind.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Object {
     /// [`State::site`].
     Site(Arc<Site>),
@@ -34,21 +36,12 @@ pub enum Object {
 /// # Errors
 /// None that is known: the types have no value that JSON lacks.
 pub fn encode(object: &Object) -> Result<Vec<u8>, serde_json::Error> {
-    match object {
-        Object::Site(site) => serde_json::to_vec(site.as_ref()),
-        Object::Service(service) => serde_json::to_vec(service.as_ref()),
-        Object::Pool(pool) => serde_json::to_vec(pool.as_ref()),
-    }
+    serde_json::to_vec(object)
 }
 
 /// An object as a JSON value.
 pub(super) fn to_value(object: &Object) -> serde_json::Value {
-    let value = match object {
-        Object::Site(site) => serde_json::to_value(site.as_ref()),
-        Object::Service(service) => serde_json::to_value(service.as_ref()),
-        Object::Pool(pool) => serde_json::to_value(pool.as_ref()),
-    };
-    value.unwrap_or_default()
+    serde_json::to_value(object).unwrap_or_default()
 }
 
 /// The object of this key out of its bytes.

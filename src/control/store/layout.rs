@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Entry, Step, Write};
-use crate::control::state::{ObjectKey, decode, encode};
+use crate::control::state::{Object, ObjectKey, decode};
 
 /// The format that is written.
 pub(super) const FORMAT: u32 = 1;
@@ -30,21 +30,37 @@ pub(super) const BLOBS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new(
 pub(super) const FORMAT_KEY: &str = "format";
 pub(super) const HEAD_KEY: &str = "head";
 
-/// One generation in the log.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LogRecord {
-    entry: Entry,
-    undo: Vec<UndoRecord>,
+/// One generation in the log, as it is written.
+#[derive(Serialize)]
+struct LogRecord<'a> {
+    entry: &'a Entry,
+    undo: Vec<UndoRecord<'a>>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
+struct UndoRecord<'a> {
+    kind: u8,
+    name: &'a str,
+    /// Absent: the object was not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<&'a Object>,
+}
+
+/// The same as it is read: what the object is, its kind says.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct UndoRecord {
+struct ReadRecord {
+    #[serde(rename = "entry")]
+    _entry: Entry,
+    undo: Vec<ReadUndo>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadUndo {
     kind: u8,
     name: String,
-    /// Absent: the object was not there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     object: Option<Box<RawValue>>,
 }
 
@@ -77,21 +93,13 @@ pub(super) fn object_key(kind: u8, name: &str) -> Option<ObjectKey> {
 pub(super) fn encode_step(step: &Step) -> Result<Vec<u8>, serde_json::Error> {
     let undo = step.undo.iter().map(|(object_key, object)| {
         let (kind, name) = key(object_key);
-        let raw = |object| -> Result<Box<RawValue>, serde_json::Error> {
-            let bytes = encode(object)?;
-            serde_json::from_slice(&bytes)
-        };
-        Ok(UndoRecord {
-            kind,
-            name: name.to_owned(),
-            object: object.as_ref().map(raw).transpose()?,
-        })
+        let object = object.as_ref();
+        UndoRecord { kind, name, object }
     });
-    let record = LogRecord {
-        entry: step.entry.clone(),
-        undo: undo.collect::<Result<_, serde_json::Error>>()?,
-    };
-    serde_json::to_vec(&record)
+    serde_json::to_vec(&LogRecord {
+        entry: &step.entry,
+        undo: undo.collect(),
+    })
 }
 
 /// A generation's line out of its record.
@@ -101,8 +109,8 @@ pub(super) fn decode_entry(bytes: &[u8]) -> Result<Entry, serde_json::Error> {
 
 /// What undoes a generation, out of its record.
 pub(super) fn decode_undo(bytes: &[u8]) -> Result<Vec<Write>, serde_json::Error> {
-    let record: LogRecord = serde_json::from_slice(bytes)?;
-    let write = |undo: UndoRecord| {
+    let record: ReadRecord = serde_json::from_slice(bytes)?;
+    let write = |undo: ReadUndo| {
         let key = object_key(undo.kind, &undo.name)
             .ok_or_else(|| serde::de::Error::custom(format!("no kind {}", undo.kind)))?;
         let object = undo.object.map(|raw| decode(&key, raw.get().as_bytes()));

@@ -2,11 +2,10 @@
 
 use axum::extract::State;
 
-use super::changes::form;
 use super::resources::NO_POOL;
 use crate::control::api::Api;
 use crate::control::api::access::{Admin, Operator};
-use crate::control::api::body::Body;
+use crate::control::api::body::{Body, form};
 use crate::control::api::condition::Demands;
 use crate::control::api::node::Node;
 use crate::control::api::query::{ChangeQuery, DryRunQuery, Path, Query, RemoveQuery};
@@ -33,7 +32,7 @@ pub(crate) async fn put(
     demands: Demands,
     Body(body): Body,
 ) -> Written {
-    let spec: BackendSpec = form(body, &state::Path::backend(&pool, &name))?;
+    let spec: BackendSpec = form(&body, &state::Path::backend(&pool, &name))?;
     let write = Write {
         caller,
         query,
@@ -93,7 +92,7 @@ pub(crate) async fn weight(
     demands: Demands,
     Body(body): Body,
 ) -> Written {
-    let BackendWeight { weight } = form(body, &state::Path::backend(&pool, &name))?;
+    let BackendWeight { weight } = form(&body, &state::Path::backend(&pool, &name))?;
     let write = Write {
         caller,
         query,

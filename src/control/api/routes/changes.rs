@@ -5,7 +5,7 @@ use axum::extract::State;
 use super::generations::is_known;
 use crate::control::api::Api;
 use crate::control::api::access::{Admin, Operator};
-use crate::control::api::body::{Body, Form, read};
+use crate::control::api::body::{Body, form};
 use crate::control::api::condition::Demands;
 use crate::control::api::query::{ChangeQuery, DryRunQuery, Path, Query};
 use crate::control::api::schema::{Outcome, Problem};
@@ -27,7 +27,7 @@ pub(crate) async fn replace_all(
     demands: Demands,
     Body(body): Body,
 ) -> Written {
-    let definitions = form(body, &state::Path::root())?;
+    let definitions = form(&body, &state::Path::root())?;
     let write = Write {
         caller,
         query,
@@ -52,7 +52,7 @@ pub(crate) async fn put_service(
     demands: Demands,
     Body(body): Body,
 ) -> Written {
-    let spec = form(body, &state::Path::service(&name))?;
+    let spec = form(&body, &state::Path::service(&name))?;
     let write = Write {
         caller,
         query,
@@ -97,7 +97,7 @@ pub(crate) async fn put_pool(
     demands: Demands,
     Body(body): Body,
 ) -> Written {
-    let spec = form(body, &state::Path::pool(&name))?;
+    let spec = form(&body, &state::Path::pool(&name))?;
     let write = Write {
         caller,
         query,
@@ -173,9 +173,4 @@ pub(crate) async fn confirm(
         preconditions: demands.of(&Resource::Whole),
     };
     write.run(&api, |_| Ok(Command::Confirm)).await
-}
-
-/// What was sent, or all that is wrong with its form.
-pub(super) fn form<T: Form>(body: serde_json::Value, at: &state::Path) -> Result<T, Problem> {
-    read(body, at).map_err(Problem::invalid)
 }
