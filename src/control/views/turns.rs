@@ -45,14 +45,14 @@ impl Turns {
         }
         let turned = match room(entries) {
             Room::Short => {
-                self.allowed = views.learning(tick).div_ceil(2);
+                self.allowed = views.learning().div_ceil(2);
                 views.relieve(tick)
             }
             Room::Enough => false,
             Room::Plenty => {
                 let more = (self.allowed / 2).max(1);
                 self.allowed = self.allowed.saturating_add(more);
-                views.resume(self.allowed.saturating_sub(views.learning(tick)), tick)
+                views.resume(self.allowed.saturating_sub(views.learning()), tick)
             }
         };
         if turned {
@@ -98,9 +98,8 @@ impl Views {
     }
 
     /// How many slots learn.
-    fn learning(&self, tick: &Tick) -> usize {
-        let views = self.views.values();
-        views.map(|view| view.slots.learning(tick).count()).sum()
+    fn learning(&self) -> usize {
+        self.views.values().map(|view| view.slots.learners()).sum()
     }
 
     /// Lets so many slots go on. Returns whether one did.

@@ -23,8 +23,9 @@ impl Slots {
             self.retired.remove(&known);
             return Some(known);
         }
-        let free = self.members.iter().position(Option::is_none);
-        let at = free.unwrap_or(self.members.len());
+        let behind = self.members.iter().skip(self.full);
+        let at = self.full + behind.take_while(|member| member.is_some()).count();
+        self.full = at;
         let local = u16::try_from(at).ok().filter(|local| *local < BY_FORMER)?;
         self.members.resize(self.members.len().max(at + 1), None);
         self.members[at] = Some(Member { id, dead: false });
@@ -33,13 +34,16 @@ impl Slots {
         Some(local)
     }
 
-    /// Says of each backend whether its connections are given up.
-    pub fn set_dead(&mut self, is_dead: impl Fn(BackendId) -> bool) {
+    /// Says of each backend whether its connections are given up. Returns whether that is news of one.
+    pub fn set_dead(&mut self, is_dead: impl Fn(BackendId) -> bool) -> bool {
+        let mut news = false;
         for member in self.members.iter_mut().flatten() {
             let dead = is_dead(member.id);
-            self.dirty |= member.dead != dead;
+            news |= member.dead != dead;
             member.dead = dead;
         }
+        self.dirty |= news;
+        news
     }
 
     /// A backend that is not there is as dead as one that was given up. Those of former slots are not: workers see to it

@@ -35,6 +35,8 @@ pub struct Slots {
     pub(super) stages: Stages,
     /// By local number; `None` may be given to another backend.
     pub(super) members: Vec<Option<Member>>,
+    /// Below this local number none is free.
+    pub(super) full: usize,
     /// Their local numbers.
     pub(super) locals: HashMap<BackendId, u16>,
     /// Backends that nothing needs since a round, by local number.
@@ -51,6 +53,8 @@ pub struct Slots {
     pub(super) unrecorded: bool,
     /// How many defaults have changed.
     pub(super) flips: u64,
+    /// At some time no slot that every worker steers was clean for at least so many milliseconds more; `None`: not known.
+    pub(super) unclean: Option<(Millis, u32)>,
 }
 
 impl Slots {
@@ -63,6 +67,7 @@ impl Slots {
             stages: Stages::settled(defaults.len()),
             locals: numbers(&members).collect(),
             members,
+            full: 0,
             retired: BTreeMap::new(),
             clocks: Arc::default(),
             former: None,
@@ -70,6 +75,7 @@ impl Slots {
             dirty: true,
             unrecorded: true,
             flips: 0,
+            unclean: None,
         }
     }
 
@@ -267,6 +273,7 @@ impl Slots {
     /// How long flows may be silent from now on.
     pub const fn set_times(&mut self, times: FlowTimes) {
         self.times = times;
+        self.unclean = None;
     }
 
     /// New owners: `targets` are local numbers. A settled slot is armed; one in transition takes the newest target as
@@ -327,6 +334,7 @@ impl Slots {
         if phase == Phase::Armed && holds(Guard::CleanAtArm) {
             self.clocks.restart(index(slot), now.0);
         }
+        self.unclean = None;
         self.dirty = true;
     }
 

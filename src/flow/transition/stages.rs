@@ -94,17 +94,22 @@ impl Stages {
         StageId(super::slots::index(place))
     }
 
-    /// Notes which stages every worker has by now. Returns those that slots are armed in.
+    /// Notes which stages every worker has by now. Returns those of which that is news.
     pub fn reach(&mut self, tick: &Tick) -> Vec<StageId> {
-        let mut armed = Vec::new();
+        let mut reached = Vec::new();
         for (id, stage) in (0..).map(StageId).zip(&mut self.list) {
             let known = stage.round <= tick.taken || !holds(Guard::ArmBarrier);
             if stage.slots > 0 && stage.everywhere.is_none() && known {
                 stage.everywhere = Some(tick.now);
-                armed.extend((stage.phase == Phase::Armed).then_some(id));
+                reached.push(id);
             }
         }
-        armed
+        reached
+    }
+
+    /// The stages that slots are in, but for the settled one.
+    pub fn in_use(&self) -> impl Iterator<Item = &Stage> {
+        self.list.iter().skip(1).filter(|stage| stage.slots > 0)
     }
 
     /// How many slots are in a phase.

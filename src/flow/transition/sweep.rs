@@ -121,6 +121,9 @@ impl Slots {
     /// Settles the slots that drain and that no entry is left of, by a walk that began when every worker knew that they
     /// drain: nothing was listed there since.
     pub fn settle(&mut self, census: &Census, tick: &Tick) {
+        if self.stages.count(Phase::Draining) == 0 {
+            return;
+        }
         for slot in 0..self.slots.len() {
             let (of, stage) = (self.slots[slot], self.stage(slot));
             let known = stage.round <= census.begun;
@@ -187,6 +190,7 @@ impl Slots {
 
     fn forget(&mut self, local: u16, id: BackendId) {
         self.members[usize::from(local)] = None;
+        self.full = self.full.min(usize::from(local));
         self.locals.remove(&id);
         self.retired.remove(&local);
         self.dirty = true;
