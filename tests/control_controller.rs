@@ -147,7 +147,7 @@ impl World {
             let slot = Consulted::new(view, slot, word, &key).unwrap();
             self.flows.choose(&slot, &packet, Millis(self.now)).ok()?
         };
-        let backend = &tables.backends[view.index(local).unwrap() as usize];
+        let backend = &view.backends[usize::from(local)];
         Some(backend.name.to_string())
     }
 

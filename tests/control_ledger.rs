@@ -406,20 +406,20 @@ fn a_dry_run_says_what_would_change_and_changes_nothing() {
 #[test]
 fn idle_times_follow_the_protocol_where_the_pool_says_nothing() {
     let mut ledger = served();
-    assert_eq!(ledger.state().idle("web"), Millis::seconds(7_500));
+    assert_eq!(ledger.state().idles()["web"], Millis::seconds(7_500));
     let udp = tentetsu::control::state::ServiceSpec {
         protocol: tentetsu::config::Protocol::Udp,
         ..service("203.0.113.9", "dns")
     };
     let dns = definitions([("dns", udp)], [("dns", pool(&[]))]);
     done(&mut ledger, Command::ReplaceAll(dns));
-    assert_eq!(ledger.state().idle("dns"), Millis::seconds(300));
+    assert_eq!(ledger.state().idles()["dns"], Millis::seconds(300));
     let given = PoolSpec {
         idle_ms: Some(Millis::seconds(5)),
         ..pool(&[])
     };
     done(&mut ledger, put_pool("dns", given));
-    assert_eq!(ledger.state().idle("dns"), Millis::seconds(5));
+    assert_eq!(ledger.state().idles()["dns"], Millis::seconds(5));
 }
 
 #[test]
@@ -443,7 +443,7 @@ fn a_good_file_is_a_good_state() {
         state.pools["web"].spec.backends["web2"],
         backend("10.0.0.6", 100)
     );
-    assert_eq!(state.idle("web"), Millis::seconds(5));
+    assert_eq!(state.idles()["web"], Millis::seconds(5));
     assert_eq!((state.site.slots, state.site.own.len()), (65_537, 2));
 }
 

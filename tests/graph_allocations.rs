@@ -55,7 +55,10 @@ fn processing_a_frame_allocates_nothing() {
     let entries = EntryTable::in_memory(Limits::of(1_024)).unwrap();
     let flows = Flows::new(entries, HashKey::default());
     let (counters, port) = (GraphCounters::default(), PortCounters::default());
-    let traffic = TrafficSheet::new(settled.tables.services.len(), settled.tables.backends.len());
+    let traffic = TrafficSheet::new(
+        settled.tables.services.len(),
+        settled.tables.backend_count(),
+    );
     let context = Context {
         snapshot: &settled,
         ingress: Ingress { mac: None },

@@ -59,7 +59,7 @@ fn moving_while(flows: &str, phase: Phase, dead: &[u32]) -> Snapshot {
     let mut snapshot = service(flows);
     snapshot.consults = true;
     let tables = Arc::get_mut(&mut snapshot.tables).unwrap();
-    let ids: Vec<_> = tables.backends.iter().map(|backend| backend.id).collect();
+    let ids: Vec<_> = tables.backends().map(|backend| backend.id).collect();
     let view = &mut tables.views[0];
     let slots = view.slots.len();
     let target = u16::try_from(T).unwrap();

@@ -154,7 +154,7 @@ fn snapshot(moves: bool) -> Snapshot {
     }
     let tables = Arc::new(compile_tables(&plan));
     let reach = |address| synthetic_reach(&config, address);
-    compile_snapshot(Generation::default(), &plan, &config.ports, &tables, reach)
+    compile_snapshot(Generation::default(), &config.ports, &tables, reach)
 }
 
 /// Walks a packet alone, so that the stages whose counters moved are its way; gives the ways between them.
@@ -162,7 +162,7 @@ fn walk(packet: Packet, snapshot: &Snapshot, flows: Option<&Flows>) -> Vec<Edge>
     let (counters, port) = (GraphCounters::default(), PortCounters::default());
     let traffic = TrafficSheet::new(
         snapshot.tables.services.len(),
-        snapshot.tables.backends.len(),
+        snapshot.tables.backend_count(),
     );
     let context = Context {
         snapshot,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
@@ -20,12 +21,12 @@ use super::{Error, report};
 use crate::control::api::Observer;
 use crate::control::api::node::Call;
 use crate::control::api::schema::{Event as News, LinkEvent};
-use crate::control::controller::{Controller, Publish as _};
+use crate::control::controller::Controller;
 use crate::control::ledger::Refusal;
-use crate::control::nexthop::{NextHops, Watcher};
+use crate::control::nexthop::{NextHopChange, Watcher};
 use crate::control::store::WallTime;
 use crate::port::dpdk::Link;
-use crate::table::{Generation, Round};
+use crate::table::{Generation, Tables, View};
 use crate::worker::{LatencySamples, Shared, WorkerCounters};
 
 /// How often links and workers are looked at, and samples collected.
@@ -38,7 +39,7 @@ pub enum Event {
     /// The API asks something.
     Call(Call),
     /// The kernel's routes or neighbours changed.
-    NextHops(NextHops),
+    NextHops(NextHopChange),
     /// The file is to be read again.
     Reload,
     /// The counters are to be printed.
@@ -70,16 +71,19 @@ pub fn forward_signals(sender: Sender<Event>) -> io::Result<()> {
 }
 
 /// Waits for the first next hops, and keeps what else came meanwhile.
-pub fn first_next_hops(events: &Receiver<Event>, patience: Duration) -> (NextHops, Vec<Event>) {
+pub fn first_next_hops(
+    events: &Receiver<Event>,
+    patience: Duration,
+) -> (NextHopChange, Vec<Event>) {
     let deadline = Instant::now() + patience;
     let mut early = Vec::new();
     while let Ok(event) = events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
         match event {
-            Event::NextHops(hops) => return (hops, early),
+            Event::NextHops(change) => return (change, early),
             other => early.push(other),
         }
     }
-    (NextHops::default(), early)
+    (NextHopChange::default(), early)
 }
 
 /// What events act on.
@@ -102,8 +106,8 @@ pub struct House<'c> {
     links: Vec<LinkWatch>,
     /// The service addresses that the ports were told.
     vips: Vec<IpNet>,
-    /// The publication whose services they are.
-    followed: Round,
+    /// The tables whose services and backends they are.
+    followed: Arc<Tables>,
     /// What the API needs beside.
     pub facts: Facts,
     observer: Observer,
@@ -121,6 +125,7 @@ impl<'c> House<'c> {
         facts: Facts,
     ) -> Self {
         let observer = Observer::new(Arc::clone(&facts.events), &controller, &publisher);
+        let followed = Arc::clone(publisher.tables());
         let links = vec![LinkWatch::new(Instant::now()); publisher.ports().len()];
         Self {
             publisher,
@@ -132,7 +137,7 @@ impl<'c> House<'c> {
             latencies: Vec::new(),
             links,
             vips: Vec::new(),
-            followed: Round::default(),
+            followed,
             facts,
             observer,
         }
@@ -205,8 +210,9 @@ impl<'c> House<'c> {
 
     /// Tells the ports and the kernel's follower when services or backends are others than before.
     fn follow_services(&mut self, ports: &Ports) {
-        let round = self.publisher.round();
-        if std::mem::replace(&mut self.followed, round) == round {
+        let tables = Arc::clone(self.publisher.tables());
+        let followed = std::mem::replace(&mut self.followed, tables);
+        if Arc::ptr_eq(&followed, &self.followed) {
             return;
         }
         let vips = self.publisher.vips();
@@ -220,14 +226,16 @@ impl<'c> House<'c> {
                 }
             }
         }
-        self.watcher.set_wanted(self.publisher.wanted());
+        if !have_same_addresses(&followed, &self.followed) {
+            self.watcher.set_wanted(self.publisher.wanted());
+        }
     }
 
     fn handle(&mut self, event: Event, ports: &Ports) {
         match event {
-            Event::NextHops(hops) => {
-                report::next_hops(self.publisher.hops(), &hops);
-                self.publisher.set_next_hops(hops);
+            Event::NextHops(change) => {
+                report::next_hops(self.publisher.hops(), &change.by_address);
+                self.publisher.change_next_hops(change);
             }
             Event::Reload => self.reload(),
             Event::Counters => report::counters("counters", self, ports),
@@ -293,4 +301,15 @@ impl<'c> House<'c> {
             }));
         }
     }
+}
+
+/// Whether the backends are at the same addresses. Views that both share are not looked into.
+fn have_same_addresses(old: &Tables, new: &Tables) -> bool {
+    fn addresses(view: &View) -> impl Iterator<Item = IpAddr> {
+        view.backends.iter().map(|backend| backend.address)
+    }
+    let same = |(old, new): (&View, &View)| {
+        Arc::ptr_eq(&old.backends, &new.backends) || addresses(old).eq(addresses(new))
+    };
+    old.views.len() == new.views.len() && old.views.iter().zip(&new.views).all(same)
 }

@@ -29,7 +29,7 @@ use crate::control::api::node::Call;
 use crate::control::api::serve::{ServeError, Server};
 use crate::control::controller::Controller;
 use crate::control::ledger::{Ledger, Refusal};
-use crate::control::nexthop::{self, NextHops};
+use crate::control::nexthop::{self, NextHopChange, NextHops};
 use crate::control::store::{FileStore, StoreError, WallTime};
 use crate::flow::{EntryTable, Limits, OpenError};
 use crate::packet::FlowKey;
@@ -128,12 +128,14 @@ pub fn run(path: &Path) -> Result<(), Error> {
     let mut controller = Controller::open(ledger, spread, config.flows.clone(), now)?;
     controller.execute(&source::request(&config), WallTime::now())?;
 
-    let publish = move |hops: NextHops| drop(sender.send(Event::NextHops(hops)));
+    let publish = move |change: NextHopChange| drop(sender.send(Event::NextHops(change)));
     let wanted = controller.views().addresses();
     let watcher = nexthop::watch(ports.interfaces(&config), wanted, publish)?;
     report::warn_of_rights(&watcher);
-    let (hops, early) = events::first_next_hops(&events, FIRST_NEXT_HOPS);
-    report::next_hops(&NextHops::default(), &hops);
+    let (first, early) = events::first_next_hops(&events, FIRST_NEXT_HOPS);
+    let mut hops = NextHops::default();
+    report::next_hops(&hops, &first.by_address);
+    hops.change(first);
 
     let blank = |_: &usize| WorkerCounters::new(config.ports.len());
     let counters: Vec<WorkerCounters> = cores.iter().map(blank).collect();

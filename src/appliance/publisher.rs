@@ -1,5 +1,6 @@
 //! Makes snapshots of plans and next hops, and publishes them to the workers.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -7,8 +8,10 @@ use ipnet::IpNet;
 
 use crate::config::Port;
 use crate::control::controller::Publish;
-use crate::control::nexthop::NextHops;
-use crate::control::{Plan, compile_snapshot, compile_tables, kernel_reach};
+use crate::control::nexthop::{NextHopChange, NextHops};
+use crate::control::{
+    Known, Plan, compile_snapshot, compile_successor, compile_tables, kernel_reach,
+};
 use crate::table::{
     Generation, Publisher, Round, ServiceIndex, Snapshot, Subscriber, Tables, channel,
 };
@@ -67,7 +70,7 @@ impl TablePublisher {
         let tables = Arc::new(compile_tables(&plan));
         let generation = Generation::default();
         let reach = |address| kernel_reach(&hops, address);
-        let snapshot = Arc::new(compile_snapshot(generation, &plan, &ports, &tables, reach));
+        let snapshot = Arc::new(compile_snapshot(generation, &ports, &tables, reach));
         let first = || {
             let publication = Arc::new(Publication::new(Arc::clone(&snapshot)));
             let (publisher, subscriber) = channel(Arc::clone(&publication));
@@ -123,10 +126,8 @@ impl TablePublisher {
 
     /// The addresses that next hops are needed for.
     pub fn wanted(&self) -> impl Iterator<Item = IpAddr> {
-        let backends = self.tables.backends.iter();
-        backends
-            .map(|backend| backend.address)
-            .filter(|address| !address.is_unspecified())
+        let addresses = self.tables.backends().map(|backend| backend.address);
+        addresses.filter(|address| !address.is_unspecified())
     }
 
     /// The next hops in force.
@@ -143,9 +144,10 @@ impl TablePublisher {
     }
 
     /// Publishes other next hops; the tables stay.
-    pub fn set_next_hops(&mut self, hops: NextHops) {
-        self.hops = hops;
-        self.publish_snapshot();
+    pub fn change_next_hops(&mut self, change: NextHopChange) {
+        let moved = change.by_address.keys().copied().collect();
+        self.hops.change(change);
+        self.publish_snapshot(Some(&moved));
     }
 
     /// Counts and frees what workers have left.
@@ -155,16 +157,17 @@ impl TablePublisher {
         }
     }
 
-    fn publish_snapshot(&mut self) {
+    /// Publishes the tables with the ways to their backends; those to addresses that have `moved` are made anew.
+    fn publish_snapshot(&mut self, moved: Option<&HashSet<IpAddr>>) {
         self.reclaim();
         self.round = self.round.next();
         let reach = |address| kernel_reach(&self.hops, address);
-        let snapshot = Arc::new(compile_snapshot(
+        let snapshot = Arc::new(compile_successor(
             self.generation,
-            &self.plan,
             &self.ports,
             &self.tables,
             reach,
+            Known::of(&self.snapshot, moved),
         ));
         for worker in &mut self.workers {
             worker.publish(self.round, &snapshot);
@@ -177,7 +180,7 @@ impl Publish for TablePublisher {
     fn publish(&mut self, generation: Generation, plan: Plan) {
         (self.generation, self.plan) = (generation, plan);
         self.tables = Arc::new(compile_tables(&self.plan));
-        self.publish_snapshot();
+        self.publish_snapshot(None);
     }
 
     fn round(&self) -> Round {

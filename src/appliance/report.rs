@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -71,7 +72,7 @@ pub fn serving(publisher: &TablePublisher) {
         "  {} service(s), {} pool(s), {} backend(s)",
         plan.services.len(),
         plan.views.len(),
-        tables.backends.len()
+        tables.backend_count()
     ));
     for service in &plan.services {
         let view = plan.views.get(service.view as usize);
@@ -116,18 +117,36 @@ pub fn warn_of_host(ports: &[Port], vips: &[IpNet]) {
     }
 }
 
-/// Says which backends became reachable or unreachable.
-pub fn next_hops(old: &NextHops, new: &NextHops) {
-    let old: BTreeMap<IpAddr, String> = states(old);
-    for (address, state) in states(new) {
-        if old.get(&address) != Some(&state) {
-            tracing::info!("next hop of {address}: {state}");
+/// At most so many next hops are told one by one when they change together.
+const MOST_NEXT_HOPS: usize = 64;
+
+/// Says which next hops are others than before.
+pub fn next_hops(old: &NextHops, new: &BTreeMap<IpAddr, Option<Arc<NextHop>>>) {
+    let (mut told, mut more) = (0, 0);
+    for (address, hop) in new {
+        let (Some(hop), before) = (hop, old.by_address.get(address)) else {
+            continue;
+        };
+        if before == Some(hop) {
+            continue;
         }
+        if told == MOST_NEXT_HOPS {
+            more += 1;
+            continue;
+        }
+        let now = state(hop);
+        if before.map(|before| state(before)).as_ref() != Some(&now) {
+            tracing::info!("next hop of {address}: {now}");
+            told += 1;
+        }
+    }
+    if more > 0 {
+        tracing::info!("{more} more next hops changed");
     }
 }
 
-fn states(hops: &NextHops) -> BTreeMap<IpAddr, String> {
-    let state = |hop: &NextHop| match hop {
+fn state(hop: &NextHop) -> String {
+    match hop {
         NextHop::Resolved {
             destination_mac, ..
         } => format!("MAC {}", crate::wire::MacAddr(*destination_mac)),
@@ -137,11 +156,7 @@ fn states(hops: &NextHops) -> BTreeMap<IpAddr, String> {
         } => format!("asking for gateway {gateway}"),
         NextHop::Unresolved { gateway: None, .. } => "asking for its MAC address".to_owned(),
         NextHop::Unroutable(why) => format!("unreachable: {why}"),
-    };
-    hops.by_address
-        .iter()
-        .map(|(address, hop)| (*address, state(hop)))
-        .collect()
+    }
 }
 
 /// Prints what was done in all, and checks it: the workers have ended, so every packet has left by a door.

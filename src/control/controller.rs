@@ -6,14 +6,13 @@
 mod records;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::command::Command;
 use super::ledger::{Ledger, Receipt, Refusal, Request};
 use super::plan::Plan;
 use super::state::Mode;
 use super::store::{StoreError, WallTime};
-use super::views::{Growth, Sweeper, Turns, ViewKey, Views, WALK_PAUSE, Wanted};
+use super::views::{Sweeper, Turns, ViewKey, Views, WALK_PAUSE, Wants};
 use crate::config;
 use crate::flow::transition::{Progress, Tick};
 use crate::flow::{Flows, Millis};
@@ -48,13 +47,13 @@ pub struct Controller {
     views: Views,
     /// How flows are to be spread over slots.
     spread: Spread,
-    growth: Growth,
+    wants: Wants,
     /// When a weight grows next.
     grows_at: Option<Millis>,
     sweeper: Sweeper,
     turns: Turns,
     /// Backends that left their pools, or leave them, and that something still names.
-    leaving: BTreeSet<BackendId>,
+    leaving: Vec<BackendId>,
     settings: config::Flows,
     /// The state has changed since the views were told.
     stale: bool,
@@ -109,7 +108,7 @@ impl Controller {
             syn_guard: settings.syn_guard.0,
             moves: settings.moving_slots,
         };
-        let mut growth = Growth::default();
+        let mut wants = Wants::default();
         let Kept {
             spread: before,
             views,
@@ -119,19 +118,16 @@ impl Controller {
         if before != spread {
             views.respread(spread, &tick);
         }
-        views.want(
-            &Wanted::of(ledger.state(), ledger.roster(), &mut growth, now),
-            &tick,
-        );
+        views.want(&wants.of(ledger.state(), ledger.roster(), now), &tick);
         Ok(Self {
             ledger,
             views,
             spread,
-            growth,
+            wants,
             grows_at: None,
             sweeper: Sweeper::default(),
             turns: Turns::default(),
-            leaving: BTreeSet::new(),
+            leaving: Vec::new(),
             settings,
             stale: true,
             told: (Generation(0), Round(0)),
@@ -281,14 +277,11 @@ impl Controller {
             }
             self.views.respread(self.spread, &tick);
         }
-        let (state, roster) = (
-            Arc::clone(self.ledger.state()),
-            Arc::clone(self.ledger.roster()),
-        );
-        let wanted = Wanted::of(&state, &roster, &mut self.growth, now);
+        let (state, roster) = (self.ledger.state(), self.ledger.roster());
+        let wanted = self.wants.of(state, roster, now);
         self.views.want(&wanted, &tick);
         self.leaving = wanted.leaving;
-        self.grows_at = self.growth.next(now).map(|wait| now.after(wait));
+        self.grows_at = self.wants.next(now).map(|wait| now.after(wait));
         // What changes nothing for the workers is theirs already.
         let round = if self.views.is_dirty() {
             tick.next
@@ -334,9 +327,15 @@ impl Controller {
 
     /// Finishes the removals of backends that nothing names any more, and forgets those that left.
     fn let_go(&mut self, wall: WallTime) -> Result<(), Refusal> {
+        if !self.views.is_loosened() {
+            return Ok(());
+        }
         let named = self.views.named();
-        let gone: BTreeSet<BackendId> = self.leaving.difference(&named).copied().collect();
+        let is_named = |id: &BackendId| named.binary_search(id).is_ok();
+        let leaving = self.leaving.iter().copied();
+        let gone: BTreeSet<BackendId> = leaving.filter(|id| !is_named(id)).collect();
         if gone.is_empty() {
+            self.views.tightened();
             return Ok(());
         }
         for (pool, name) in self.removing(&gone) {
@@ -350,7 +349,8 @@ impl Controller {
             self.execute(&request, wall)?;
         }
         self.ledger.forget(&gone)?;
-        self.leaving.retain(|id| named.contains(id));
+        self.leaving.retain(is_named);
+        self.views.tightened();
         Ok(())
     }
 

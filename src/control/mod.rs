@@ -17,8 +17,8 @@ pub mod store;
 mod synthetic;
 pub mod views;
 
-pub use compile::{compile_snapshot, compile_tables};
+pub use compile::{Known, compile_snapshot, compile_successor, compile_tables};
 pub use key::{KeyError, resolve_key};
-pub use plan::{MemberPlan, Plan, ServicePlan, ViewPlan};
+pub use plan::{Plan, ServicePlan, ViewPlan};
 pub use reach::{Reach, kernel_reach};
 pub use synthetic::{synthetic_next_hops, synthetic_reach, synthetic_snapshot};

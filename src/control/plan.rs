@@ -1,12 +1,11 @@
 //! A plan: what the data path is to look like, before next hops are known. A configuration gives one in which nothing
 //! moves; the appliance's own comes from its transitions.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::config::{self, Config, Encap, Protocol, UdpFlows};
 use crate::table::maglev::{self, Claim};
-use crate::table::{BackendId, HashKey, Moving, Rule, Tracking};
+use crate::table::{Backend, BackendId, HashKey, Moving, Rule, Tracking};
 use crate::wire::{SCTP, TCP, UDP};
 
 /// Services and the views that they are looked up through.
@@ -35,39 +34,11 @@ pub struct ViewPlan {
     /// Name of the pool.
     pub pool: Arc<str>,
     /// Backends by local number; it stays as long as anything names it.
-    pub members: Arc<[MemberPlan]>,
+    pub members: Arc<[Backend]>,
     /// As of [`crate::table::View::slots`].
     pub slots: Arc<[u16]>,
     /// As of [`crate::table::View::moving`].
     pub moving: Option<Arc<Moving>>,
-}
-
-/// A backend.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MemberPlan {
-    /// Its number.
-    pub id: BackendId,
-    /// Name, unique in its pool.
-    pub name: Arc<str>,
-    /// Where packets go.
-    pub address: IpAddr,
-    /// Share of its pool.
-    pub weight: u32,
-    /// How packets reach it.
-    pub encap: Encap,
-}
-
-impl MemberPlan {
-    /// Nobody, at the place of a local number that is free.
-    pub(super) fn nobody() -> Self {
-        Self {
-            id: BackendId(u32::MAX),
-            name: "".into(),
-            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            weight: 0,
-            encap: Encap::Ipip,
-        }
-    }
 }
 
 impl Plan {
@@ -128,13 +99,13 @@ impl ServicePlan {
     }
 }
 
-fn members(pool: &config::Pool, numbers: &mut impl Iterator<Item = BackendId>) -> Vec<MemberPlan> {
-    let member = |(backend, id): (&config::Backend, BackendId)| MemberPlan {
+fn members(pool: &config::Pool, numbers: &mut impl Iterator<Item = BackendId>) -> Vec<Backend> {
+    let member = |(backend, id): (&config::Backend, BackendId)| Backend {
         id,
         name: backend.name.as_str().into(),
         address: backend.address,
         weight: backend.weight,
-        encap: pool.encap,
+        on_link: pool.encap == Encap::L2Dsr,
     };
     pool.backends.iter().zip(numbers).map(member).collect()
 }

@@ -1,6 +1,7 @@
 //! From the kernel's next hops to the data path's.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::nexthop::{NextHop, NextHops};
 use crate::table::Adjacency;
@@ -23,7 +24,7 @@ pub enum Reach {
 /// What the kernel says of `address`; an address that it was not asked about yet is unresolved.
 #[must_use]
 pub fn kernel_reach(hops: &NextHops, address: IpAddr) -> Reach {
-    match hops.by_address.get(&address) {
+    match hops.by_address.get(&address).map(Arc::as_ref) {
         None => Reach::Via {
             adjacency: Adjacency::unresolved(0),
             source: None,

@@ -19,7 +19,7 @@ pub fn synthetic_snapshot(config: &Config, key: HashKey) -> Snapshot {
     let plan = Plan::of_config(config, key);
     let tables = Arc::new(compile_tables(&plan));
     let reach = |address| synthetic_reach(config, address);
-    compile_snapshot(Generation::default(), &plan, &config.ports, &tables, reach)
+    compile_snapshot(Generation::default(), &config.ports, &tables, reach)
 }
 
 /// Reaches every address: by the first port whose own network holds it, else by the first port; with
@@ -63,7 +63,7 @@ pub fn synthetic_next_hops(config: &Config) -> NextHops {
             prefsrc: None,
             mtu,
         };
-        (backend.address, hop)
+        (backend.address, Arc::new(hop))
     };
     let backends = config.pools.iter().flat_map(|pool| &pool.backends);
     NextHops {

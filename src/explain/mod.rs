@@ -72,7 +72,7 @@ impl Walked {
     fn on(snapshot: &Snapshot, packet: &[u8]) -> Self {
         let (counters, port) = (GraphCounters::default(), PortCounters::default());
         let tables = &snapshot.tables;
-        let traffic = TrafficSheet::new(tables.services.len(), tables.backends.len());
+        let traffic = TrafficSheet::new(tables.services.len(), tables.backend_count());
         let context = Context {
             snapshot,
             ingress: Ingress { mac: None },
@@ -108,7 +108,7 @@ impl Walked {
         let (tables, meta) = (&snapshot.tables, self.meta);
         let service = tables.services.get(meta.service as usize);
         let view = self.view(snapshot);
-        let selected = tables.backends.get(meta.backend as usize);
+        let selected = tables.backend(meta.backend);
         let (verdict, reason, why) = judge(self.verdict);
         let rewrite = snapshot.rewrites.get(meta.backend as usize);
         let forwarded = matches!(self.verdict, Verdict::Forwarded { .. });

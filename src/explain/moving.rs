@@ -22,7 +22,6 @@ impl Decision {
             return None;
         }
         let slot = Slot {
-            snapshot,
             view,
             of: Consulted::new(view, walked.meta.slot, word, &walked.key)?,
         };
@@ -58,7 +57,6 @@ impl Decision {
 
 /// A consulted slot.
 struct Slot<'s> {
-    snapshot: &'s Snapshot,
     view: &'s View,
     of: Consulted<'s>,
 }
@@ -66,8 +64,7 @@ struct Slot<'s> {
 impl Slot<'_> {
     /// A backend's name.
     fn backend(&self, local: u16) -> Option<String> {
-        let index = self.view.index(local)?;
-        let backend = self.snapshot.tables.backends.get(index as usize)?;
+        let backend = self.view.backends.get(usize::from(local))?;
         Some(backend.name.to_string())
     }
 

@@ -1,6 +1,6 @@
 //! One generation of everything that the data path looks up, immutable once made.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -34,8 +34,29 @@ pub struct Tables {
     pub services: Vec<Service>,
     /// Views; indices are those in [`Service::view`].
     pub views: Vec<View>,
-    /// What is known of each backend, view after view.
-    pub backends: Vec<Backend>,
+}
+
+impl Tables {
+    /// The backends of all views, view after view: their places are the indices that packets carry.
+    pub fn backends(&self) -> impl Iterator<Item = &Backend> {
+        self.views.iter().flat_map(|view| view.backends.iter())
+    }
+
+    /// How many those are.
+    #[must_use]
+    pub fn backend_count(&self) -> usize {
+        self.views.iter().map(|view| view.backends.len()).sum()
+    }
+
+    /// A backend by its index.
+    #[must_use]
+    pub fn backend(&self, index: u32) -> Option<&Backend> {
+        let behind = self
+            .views
+            .partition_point(|view| view.first_backend <= index);
+        let view = self.views.get(behind.checked_sub(1)?)?;
+        view.backends.get((index - view.first_backend) as usize)
+    }
 }
 
 /// A table set with the ways to its backends. Workers share it and never write; the publisher's side
@@ -48,8 +69,8 @@ pub struct Snapshot {
     pub consults: bool,
     /// Services, pools, backends.
     pub tables: Arc<Tables>,
-    /// How packets reach each backend; same indices as [`Tables::backends`], kept apart since only these
-    /// are read per packet.
+    /// How packets reach each backend; in the order of [`Tables::backends`], kept apart since only these are read per
+    /// packet.
     pub rewrites: Vec<Rewrite>,
     /// Next hops; indices are those in [`Rewrite`].
     pub adjacencies: Vec<Adjacency>,
@@ -81,8 +102,8 @@ pub enum Tracking {
     Quic,
 }
 
-/// A backend, as an operator names it.
-#[derive(Debug, Clone)]
+/// A backend, as an operator names it, and how packets reach it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backend {
     /// Its number.
     pub id: BackendId,
@@ -92,8 +113,22 @@ pub struct Backend {
     pub address: IpAddr,
     /// Share of its pool.
     pub weight: u32,
-    /// Index of the view that has it.
-    pub view: u32,
+    /// Packets get another Ethernet header only, none of IP before theirs.
+    pub on_link: bool,
+}
+
+impl Backend {
+    /// Nobody, at the place of a local number that is free.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self {
+            id: BackendId(u32::MAX),
+            name: "".into(),
+            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            weight: 0,
+            on_link: false,
+        }
+    }
 }
 
 /// What is done to a packet so that it reaches a backend. One cache line.

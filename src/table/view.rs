@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use super::{BackendId, Former};
+use super::{Backend, BackendId, Former};
 
 /// The bit of a slot's word that sends its packets to the flow entries.
 pub const CONSULT: u16 = 1 << 15;
@@ -21,6 +21,8 @@ pub struct View {
     pub pool: Arc<str>,
     /// Index of its first backend in the snapshot.
     pub first_backend: u32,
+    /// Its backends, by local number; other snapshots share them.
+    pub backends: Arc<[Backend]>,
     /// For each slot its default D: a backend, counted from the first, and the [`CONSULT`] bit. Empty when there is
     /// no backend at all.
     pub slots: Arc<[u16]>,
@@ -29,12 +31,13 @@ pub struct View {
 }
 
 impl View {
-    /// A view of which nothing moves.
+    /// A view of which nothing moves, and whose backends nobody asks for.
     #[must_use]
     pub fn settled(pool: Arc<str>, first_backend: u32, slots: Arc<[u16]>) -> Self {
         Self {
             pool,
             first_backend,
+            backends: Arc::new([]),
             slots,
             moving: None,
         }

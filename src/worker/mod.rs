@@ -48,7 +48,7 @@ impl Publication {
     #[must_use]
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
         let tables = &snapshot.tables;
-        let traffic = TrafficSheet::new(tables.services.len(), tables.backends.len());
+        let traffic = TrafficSheet::new(tables.services.len(), tables.backend_count());
         Self { snapshot, traffic }
     }
 }

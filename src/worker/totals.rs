@@ -117,14 +117,12 @@ impl Totals {
                 .or_default()
                 .add(traffic);
         }
-        let backends = tables.backends.iter().zip(&publication.traffic.backends);
-        for (backend, traffic) in backends.filter(|(_, traffic)| counts(traffic)) {
-            let pool = tables
-                .views
-                .get(backend.view as usize)
-                .map_or_else(String::new, |view| view.pool.to_string());
+        let views = tables.views.iter();
+        let backends = views.flat_map(|view| view.backends.iter().map(move |of| (view, of)));
+        let backends = backends.zip(&publication.traffic.backends);
+        for ((view, backend), traffic) in backends.filter(|(_, traffic)| counts(traffic)) {
             self.backends
-                .entry((pool, backend.name.to_string()))
+                .entry((view.pool.to_string(), backend.name.to_string()))
                 .or_default()
                 .add(traffic);
         }

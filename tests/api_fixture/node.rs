@@ -54,7 +54,7 @@ pub struct StubPublisher {
 impl StubPublisher {
     fn new(config: Config) -> Self {
         let tables = Arc::new(compile_tables(&Plan::default()));
-        let snapshot = compile_snapshot(Generation(0), &Plan::default(), &[], &tables, |_| {
+        let snapshot = compile_snapshot(Generation(0), &[], &tables, |_| {
             unreachable!("an empty plan has no backends")
         });
         Self {
@@ -73,7 +73,7 @@ impl Publish for StubPublisher {
         self.tables = Arc::new(compile_tables(&plan));
         let (ports, config) = (&self.config.ports, &self.config);
         let reach = |address| synthetic_reach(config, address);
-        self.snapshot = compile_snapshot(generation, &plan, ports, &self.tables, reach);
+        self.snapshot = compile_snapshot(generation, ports, &self.tables, reach);
         self.round = self.round.next();
     }
 

@@ -156,7 +156,7 @@ fn published(bench: &Bench) -> (Subscriber<Publication>, Arc<Publication>) {
     let plan = Plan::of_config(&config, key);
     let tables = Arc::new(compile_tables(&plan));
     let reach = |address| synthetic_reach(&config, address);
-    let snapshot = compile_snapshot(Generation::default(), &plan, &config.ports, &tables, reach);
+    let snapshot = compile_snapshot(Generation::default(), &config.ports, &tables, reach);
     let publication = Arc::new(Publication::new(Arc::new(snapshot)));
     (channel(publication.clone()).1, publication)
 }

@@ -31,7 +31,7 @@ pub fn judge(snapshot: &Snapshot, outcome: &Outcome) {
 
 /// What is dropped behind its backend's choice names the way's fault; see the fixture's addresses.
 fn dropped(snapshot: &Snapshot, outcome: &Outcome) {
-    let Some(backend) = snapshot.tables.backends.get(outcome.meta.backend as usize) else {
+    let Some(backend) = snapshot.tables.backend(outcome.meta.backend) else {
         return;
     };
     let reason = match backend.address {
@@ -79,7 +79,11 @@ fn forwarded(snapshot: &Snapshot, outcome: &Outcome) {
     assert!(ethernet.ends_with(ether_type));
     assert!(sent.len() <= usize::from(adjacency.mtu));
     let hash = flow(inner).map(|flow| flow_hash(&flow));
-    let address = snapshot.tables.backends[backend].address;
+    let address = snapshot
+        .tables
+        .backend(outcome.meta.backend)
+        .unwrap()
+        .address;
     let payload = match rewrite.way {
         Way::Ipip4(_) => outer_v4(sent, inner, address, hash),
         Way::Ipip6(_) => outer_v6(sent, inner, address, hash),

@@ -79,7 +79,7 @@ fn compiled(toml: &str, change: impl FnOnce(&mut Plan)) -> Snapshot {
     let mut plan = Plan::of_config(&config, HashKey::new(KEY));
     change(&mut plan);
     let tables = Arc::new(compile_tables(&plan));
-    compile_snapshot(Generation(1), &plan, &config.ports, &tables, |address| {
+    compile_snapshot(Generation(1), &config.ports, &tables, |address| {
         reach(&config, address)
     })
 }
@@ -117,7 +117,7 @@ fn two_tags() -> TagStack {
 pub fn walk(snapshot: &Snapshot, mac: Option<MacAddr>, packets: &[Vec<u8>]) -> Vec<Outcome> {
     let (counters, port) = (GraphCounters::default(), PortCounters::default());
     let tables = &snapshot.tables;
-    let traffic = TrafficSheet::new(tables.services.len(), tables.backends.len());
+    let traffic = TrafficSheet::new(tables.services.len(), tables.backend_count());
     let context = Context {
         snapshot,
         ingress: Ingress { mac },

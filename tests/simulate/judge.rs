@@ -142,11 +142,7 @@ impl World {
     }
 
     fn check_numbers(&mut self, tables: &Tables) -> Check {
-        for backend in tables
-            .backends
-            .iter()
-            .filter(|backend| backend.id.0 != u32::MAX)
-        {
+        for backend in tables.backends().filter(|backend| backend.id.0 != u32::MAX) {
             let known = *self.numbers.entry(backend.id.0).or_insert(backend.address);
             if known != backend.address {
                 let what = format!(
@@ -253,7 +249,7 @@ impl World {
         for service in &tables.services {
             let view = &tables.views[service.view as usize];
             let pool = &state.services[&*service.name].spec.pool;
-            if names(&tables, view) != pure(&state, pool, self.body.spread.slots) {
+            if names(view) != pure(&state, pool, self.body.spread.slots) {
                 let what = format!("at rest {} does not have the table of {pool}", service.name);
                 return Err(self.violation(None, what));
             }
@@ -278,7 +274,7 @@ fn default(tables: &Tables, key: &FlowKey) -> Option<IpAddr> {
     let word = view.word(slot)?;
     let consulted = Consulted::new(view, slot, word, key);
     let local = consulted.map_or(word & !CONSULT, |of| of.default());
-    (local != NO_BACKEND).then(|| address(tables, view, local))
+    (local != NO_BACKEND).then(|| address(view, local))
 }
 
 fn flips(old: &Tables, new: &Tables) -> u64 {
@@ -292,7 +288,7 @@ fn flips(old: &Tables, new: &Tables) -> u64 {
             &new.views[same.view as usize],
         );
         if !Arc::ptr_eq(&a.slots, &b.slots) {
-            let pairs = names(old, a).into_iter().zip(names(new, b));
+            let pairs = names(a).into_iter().zip(names(b));
             flips += pairs.filter(|(old, new)| old != new).count() as u64;
         }
     }
@@ -300,10 +296,10 @@ fn flips(old: &Tables, new: &Tables) -> u64 {
 }
 
 /// The backend's address of each slot.
-fn names(tables: &Tables, view: &View) -> Vec<Option<IpAddr>> {
+fn names(view: &View) -> Vec<Option<IpAddr>> {
     let name = |word: &u16| {
         let local = word & !CONSULT;
-        (local < BY_FORMER).then(|| address(tables, view, local))
+        (local < BY_FORMER).then(|| address(view, local))
     };
     view.slots.iter().map(name).collect()
 }

@@ -176,7 +176,7 @@ impl Node {
             };
             self.flows.choose(&slot, &packet, self.clock(at))?
         };
-        Ok(address(tables, view, local))
+        Ok(address(view, local))
     }
 
     /// What a worker knows of a flow's slot, and what the entries say of the flow.
@@ -198,7 +198,7 @@ impl Node {
                     .is_some_and(|of| of.dead);
                 format!(
                     "{}{}",
-                    address(tables, view, local),
+                    address(view, local),
                     if dead { " (dead)" } else { "" }
                 )
             }
@@ -258,6 +258,6 @@ pub fn view_of<'t>(tables: &'t Tables, key: &FlowKey) -> Option<(usize, &'t View
 }
 
 /// The address of a backend of a view.
-pub fn address(tables: &Tables, view: &View, local: u16) -> IpAddr {
-    tables.backends[view.first_backend as usize + usize::from(local)].address
+pub fn address(view: &View, local: u16) -> IpAddr {
+    view.backends[usize::from(local)].address
 }

@@ -221,6 +221,6 @@ fn incomparable(one: (&Snapshot, &View), two: (&Snapshot, &View)) -> Option<&'st
 }
 
 fn owner((snapshot, view): (&Snapshot, &View), slot: u32) -> Option<IpAddr> {
-    let backend = snapshot.tables.backends.get(view.backend(slot)? as usize)?;
+    let backend = snapshot.tables.backend(view.backend(slot)?)?;
     Some(backend.address)
 }

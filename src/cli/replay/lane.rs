@@ -27,7 +27,7 @@ impl<'c> Lane<'c> {
     pub(super) fn new(snapshot: Arc<Snapshot>, counters: &'c GraphCounters) -> Self {
         let traffic = TrafficSheet::new(
             snapshot.tables.services.len(),
-            snapshot.tables.backends.len(),
+            snapshot.tables.backend_count(),
         );
         Lane {
             snapshot,
@@ -82,12 +82,9 @@ impl<'c> Lane<'c> {
 
     /// The backend that packet `index` belongs to.
     pub(super) fn backend(&self, index: usize) -> Option<IpAddr> {
-        let backend = self.frame.meta[index].backend as usize;
-        self.snapshot
-            .tables
-            .backends
-            .get(backend)
-            .map(|backend| backend.address)
+        let index = self.frame.meta[index].backend;
+        let backend = self.snapshot.tables.backend(index);
+        backend.map(|backend| backend.address)
     }
 
     /// Takes the packets out of the frame: those that leave by a port into `sent`, all others into `rest`.

@@ -92,12 +92,11 @@ fn services(tally: &Tally, snapshot: &Snapshot) -> BTreeMap<String, ServiceRepor
         .zip(0..)
         .map(|(service, index)| {
             let traffic = tally.services.get(&index).copied().unwrap_or_default();
-            let backends = snapshot
-                .tables
-                .backends
-                .iter()
-                .zip(0..)
-                .filter(|(backend, _)| backend.view == service.view);
+            let view = snapshot.tables.views.get(service.view as usize);
+            let backends = view.into_iter().flat_map(|view| {
+                let numbers = view.first_backend..;
+                view.backends.iter().zip(numbers)
+            });
             let backends = backends.map(|(backend, number)| {
                 let traffic = tally
                     .backends

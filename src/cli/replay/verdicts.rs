@@ -67,8 +67,7 @@ impl<W: Write> Verdicts<W> {
             slot: (meta.slot != NONE).then_some(meta.slot),
             backend: snapshot
                 .tables
-                .backends
-                .get(meta.backend as usize)
+                .backend(meta.backend)
                 .map(|backend| backend.address),
             out,
         };

@@ -5,7 +5,7 @@
 //! addresses and neighbours, and ask again when one changes.
 //!
 //! ```text
-//!   kernel --events--> message --Event--> Resolver --NextHops--> publish
+//!   kernel --events--> message --Event--> Resolver --NextHopChange--> publish
 //!          <-RTM_GETROUTE, RTM_NEWNEIGH-- socket <--addresses to look up, neighbours to solicit--+
 //! ```
 //!
@@ -30,8 +30,9 @@ mod solicitor;
 mod tests;
 mod watcher;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
@@ -48,13 +49,35 @@ pub type Tag = (u16, u16);
 /// Tags that a frame may carry: IEEE 802.1ad outside, 802.1Q inside.
 pub const MAX_TAGS: usize = 2;
 
-/// Everything that was known at one moment; published anew, whole, whenever something in it changed.
+/// Everything that was known at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NextHops {
     /// The kernel's interface of each port, in the ports' order; `None` while it doesn't exist.
     pub ports: Vec<Option<Interface>>,
     /// How to reach each wanted address. An address that was wanted a moment ago may still be missing.
-    pub by_address: HashMap<IpAddr, NextHop>,
+    pub by_address: HashMap<IpAddr, Arc<NextHop>>,
+}
+
+/// What is no longer as it was published before; the first publication says all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NextHopChange {
+    /// As of [`NextHops::ports`].
+    pub ports: Vec<Option<Interface>>,
+    /// How to reach these addresses now; `None`: not known, or no longer wanted.
+    pub by_address: BTreeMap<IpAddr, Option<Arc<NextHop>>>,
+}
+
+impl NextHops {
+    /// Takes over what changed.
+    pub fn change(&mut self, change: NextHopChange) {
+        self.ports = change.ports;
+        for (address, next_hop) in change.by_address {
+            match next_hop {
+                Some(next_hop) => _ = self.by_address.insert(address, next_hop),
+                None => _ = self.by_address.remove(&address),
+            }
+        }
+    }
 }
 
 /// How a packet for an address leaves this host.

@@ -1,8 +1,8 @@
 //! The state machine: the kernel's events and answers in; questions, solicitations and next hops out. No I/O.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::event::{Event, Neighbour, Route};
 use super::links::Links;
 use super::solicitor::{Hop, Solicitor};
-use super::{Interface, NextHop, NextHops, Unroutable};
+use super::{Interface, NextHop, NextHopChange, Unroutable};
 
 /// A burst of events is gathered for this long before routes are asked for and next hops published.
 const SETTLE: Duration = Duration::from_millis(10);
@@ -22,7 +22,7 @@ struct Target {
     route: Option<Route>,
     /// The neighbour in use.
     hop: Option<Hop>,
-    next_hop: Option<NextHop>,
+    next_hop: Option<Arc<NextHop>>,
 }
 
 /// Turns what the kernel says into next hops.
@@ -42,6 +42,10 @@ pub(super) struct Resolver {
     settle: Option<Instant>,
     /// What was published last is no longer true.
     changed: bool,
+    /// Of these addresses.
+    moved: BTreeSet<IpAddr>,
+    /// The next hop that was found last: most often the next address has the same.
+    last: Option<Arc<NextHop>>,
 }
 
 impl Resolver {
@@ -57,6 +61,8 @@ impl Resolver {
             complete: false,
             settle: None,
             changed: true,
+            moved: BTreeSet::new(),
+            last: None,
         }
     }
 
@@ -77,21 +83,18 @@ impl Resolver {
     }
 
     /// Takes the addresses to resolve, in the place of those before.
-    pub(super) fn set_wanted(&mut self, now: Instant, wanted: BTreeSet<IpAddr>) {
-        let gone: Vec<IpAddr> = self
-            .targets
-            .keys()
-            .filter(|address| !wanted.contains(address))
-            .copied()
-            .collect();
+    pub(super) fn set_wanted(&mut self, now: Instant, mut wanted: Vec<IpAddr>) {
+        wanted.sort_unstable();
+        wanted.dedup();
+        let known = || self.targets.keys().copied();
+        let gone = missing(known(), wanted.iter().copied());
+        let new = missing(wanted.iter().copied(), known());
         for address in gone {
             self.forget(address);
         }
-        for address in wanted {
-            if let Entry::Vacant(new) = self.targets.entry(address) {
-                new.insert(Target::default());
-                self.unasked.insert(address);
-            }
+        for address in new {
+            self.targets.insert(address, Target::default());
+            self.unasked.insert(address);
         }
         self.settle = Some(now);
     }
@@ -102,6 +105,7 @@ impl Resolver {
             self.solicitor.detach(hop, address);
         }
         self.changed = true;
+        self.moved.insert(address);
     }
 
     /// Takes one event.
@@ -226,13 +230,23 @@ impl Resolver {
         };
         let Some(route) = &target.route else { return };
         let next_hop = self.next_hop(address, route);
-        if target.next_hop.as_ref() != Some(&next_hop) {
+        if target.next_hop.as_deref() != Some(&next_hop) {
+            let shared = self.share(next_hop);
             if let Some(target) = self.targets.get_mut(&address) {
-                target.next_hop = Some(next_hop);
+                target.next_hop = Some(shared);
             }
             self.changed = true;
+            self.moved.insert(address);
             self.touch(now);
         }
+    }
+
+    /// Many addresses have one gateway.
+    fn share(&mut self, next_hop: NextHop) -> Arc<NextHop> {
+        let same = self.last.take().filter(|last| **last == next_hop);
+        let shared = same.unwrap_or_else(|| Arc::new(next_hop));
+        self.last = Some(Arc::clone(&shared));
+        shared
     }
 
     fn next_hop(&self, address: IpAddr, route: &Route) -> NextHop {
@@ -281,8 +295,8 @@ impl Resolver {
             .min()
     }
 
-    /// The next hops, if they differ from those before and have settled.
-    pub(super) fn publication(&mut self, now: Instant) -> Option<NextHops> {
+    /// How the next hops differ from those before, if they do and have settled.
+    pub(super) fn publication(&mut self, now: Instant) -> Option<NextHopChange> {
         let at = self.settle.filter(|at| *at <= now)?;
         self.complete |= self.unasked.is_empty();
         let patience = if self.unasked.is_empty() {
@@ -294,15 +308,33 @@ impl Resolver {
             return None;
         }
         self.settle = (!self.unasked.is_empty()).then_some(now);
-        std::mem::take(&mut self.changed).then(|| self.snapshot())
+        std::mem::take(&mut self.changed).then(|| self.change())
     }
 
-    fn snapshot(&self) -> NextHops {
-        let known =
-            |(address, target): (&IpAddr, &Target)| Some((*address, target.next_hop.clone()?));
-        NextHops {
+    fn change(&mut self) -> NextHopChange {
+        let now = |address: IpAddr| {
+            let target = self.targets.get(&address);
+            (address, target.and_then(|target| target.next_hop.clone()))
+        };
+        NextHopChange {
             ports: self.ports.clone(),
-            by_address: self.targets.iter().filter_map(known).collect(),
+            by_address: std::mem::take(&mut self.moved)
+                .into_iter()
+                .map(now)
+                .collect(),
         }
     }
+}
+
+/// Those of the first that the others lack; both ascend.
+fn missing(
+    some: impl Iterator<Item = IpAddr>,
+    others: impl Iterator<Item = IpAddr>,
+) -> Vec<IpAddr> {
+    let mut others = others.peekable();
+    some.filter(|address| {
+        while others.next_if(|other| other < address).is_some() {}
+        others.peek() != Some(address)
+    })
+    .collect()
 }

@@ -168,7 +168,11 @@ impl Rig {
         }
         self.solicited
             .extend(self.resolver.solicitations(self.now, 3));
-        self.published.extend(self.resolver.publication(self.now));
+        if let Some(change) = self.resolver.publication(self.now) {
+            let mut hops = self.published.last().cloned().unwrap_or_default();
+            hops.change(change);
+            self.published.push(hops);
+        }
     }
 
     /// Delivers all events and acts at each deadline until the clock has moved on by `time`.
@@ -454,7 +458,7 @@ fn a_permanent_neighbour_is_never_asked_for() {
 fn addresses_no_longer_wanted_are_dropped_and_no_longer_asked_for() {
     let mut rig = Rig::new(&["10.0.0.9", "10.1.2.3"]);
     rig.resolver
-        .set_wanted(rig.now, BTreeSet::from([ip("10.1.2.3"), ip("10.1.2.4")]));
+        .set_wanted(rig.now, vec![ip("10.1.2.3"), ip("10.1.2.4")]);
     rig.solicited.clear();
     rig.run(1500 * MS);
     let known: BTreeSet<IpAddr> = rig
@@ -549,6 +553,7 @@ fn happen(rig: &mut Rig, wanted: &mut BTreeSet<IpAddr>, happening: Happening) {
         Happening::Route(prefix, route) => rig.kernel.set_route(prefix, route),
         Happening::Wanted(now_wanted) => {
             wanted.clone_from(&now_wanted);
+            let now_wanted = now_wanted.into_iter().collect();
             rig.resolver.set_wanted(rig.now, now_wanted);
         }
         Happening::Deliver => rig.deliver(),
@@ -575,7 +580,7 @@ proptest! {
         let solicited: BTreeSet<Hop> = rig.solicited.iter().copied().collect();
 
         let mut fresh = Rig::unsynced(rig.kernel, rig.now);
-        fresh.resolver.set_wanted(fresh.now, wanted);
+        fresh.resolver.set_wanted(fresh.now, wanted.into_iter().collect());
         fresh.sync();
         fresh.run(Duration::ZERO);
         prop_assert_eq!(rig.published.last(), fresh.published.last());

@@ -1,6 +1,5 @@
 //! The thread that keeps next hops true.
 
-use std::collections::BTreeSet;
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::net::IpAddr;
 use std::os::fd::AsFd;
@@ -16,7 +15,7 @@ use super::announcements::{Announcements, Read};
 use super::event::Event;
 use super::resolver::Resolver;
 use super::socket::{Error, Requester};
-use super::{NextHops, message, request};
+use super::{NextHopChange, message, request};
 
 /// Routes asked for before new announcements are looked at.
 const LOOKUPS: usize = 4096;
@@ -28,7 +27,7 @@ const MEND: Duration = Duration::from_secs(1);
 /// A running watch of the kernel's routes and neighbours; dropping it ends the thread.
 #[derive(Debug)]
 pub struct Watcher {
-    orders: Sender<BTreeSet<IpAddr>>,
+    orders: Sender<Vec<IpAddr>>,
     /// Written to after each order; its closing ends the thread.
     bell: Option<PipeWriter>,
     thread: Option<JoinHandle<()>>,
@@ -45,7 +44,7 @@ pub struct Watcher {
 pub fn watch(
     ports: Vec<Option<String>>,
     wanted: impl IntoIterator<Item = IpAddr>,
-    publish: impl FnMut(NextHops) + Send + 'static,
+    publish: impl FnMut(NextHopChange) + Send + 'static,
 ) -> Result<Watcher, Error> {
     let mut kernel = Kernel::open()?;
     let may_solicit = kernel.requester.may_solicit()?;
@@ -117,7 +116,7 @@ impl Kernel {
 
 struct Work<P> {
     resolver: Resolver,
-    inbox: Receiver<BTreeSet<IpAddr>>,
+    inbox: Receiver<Vec<IpAddr>>,
     ear: PipeReader,
     publish: P,
     may_solicit: bool,
@@ -126,7 +125,7 @@ struct Work<P> {
 /// The watcher was dropped.
 struct Stopped;
 
-impl<P: FnMut(NextHops)> Work<P> {
+impl<P: FnMut(NextHopChange)> Work<P> {
     fn run(&mut self, kernel: Kernel) {
         let mut kernel = Ok(kernel);
         loop {
@@ -164,8 +163,8 @@ impl<P: FnMut(NextHops)> Work<P> {
             }
             self.look_up(&mut kernel.requester)?;
             self.solicit(&mut kernel.requester)?;
-            if let Some(next_hops) = self.resolver.publication(Instant::now()) {
-                (self.publish)(next_hops);
+            if let Some(change) = self.resolver.publication(Instant::now()) {
+                (self.publish)(change);
             }
         }
     }

@@ -117,15 +117,23 @@ impl Pool {
 }
 
 impl State {
-    /// How long a flow of this pool may be silent and yet be alive: the pool's own figure, else the longest default
-    /// of the protocols that are served from it.
+    /// How long a flow of each pool may be silent and yet be alive: the pool's own figure, else the longest default of
+    /// the protocols that are served from it.
     #[must_use]
-    pub fn idle(&self, name: &str) -> Millis {
-        let given = self.pools.get(name).and_then(|pool| pool.spec.idle_ms);
-        given.unwrap_or_else(|| {
-            let of_pool = self.services.values().filter(|s| s.spec.pool == name);
-            let longest = of_pool.map(|s| s.spec.protocol.default_idle()).max();
-            longest.unwrap_or(crate::config::TCP_IDLE)
-        })
+    pub fn idles(&self) -> BTreeMap<&str, Millis> {
+        let mut served: BTreeMap<&str, Millis> = BTreeMap::new();
+        for service in self.services.values() {
+            let idle = service.spec.protocol.default_idle();
+            let longest = served.entry(&service.spec.pool).or_insert(idle);
+            *longest = idle.max(*longest);
+        }
+        let pools = self.pools.iter();
+        pools
+            .map(|(name, pool)| {
+                let by_services = || served.get(name.as_str()).copied();
+                let idle = pool.spec.idle_ms.or_else(by_services);
+                (name.as_str(), idle.unwrap_or(crate::config::TCP_IDLE))
+            })
+            .collect()
     }
 }

@@ -54,7 +54,12 @@ impl Roster {
     /// A backend's number.
     #[must_use]
     pub fn id(&self, pool: &str, name: &str, address: IpAddr) -> Option<BackendId> {
-        let members = self.0.get(pool)?;
+        Self::id_among(self.0.get(pool)?, name, address)
+    }
+
+    /// A backend's number among those of its pool.
+    #[must_use]
+    pub fn id_among(members: &Members, name: &str, address: IpAddr) -> Option<BackendId> {
         let found = members.binary_search_by(|member| key(member).cmp(&(name, address)));
         members.get(found.ok()?).map(|member| member.id)
     }

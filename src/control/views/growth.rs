@@ -8,46 +8,52 @@ use crate::table::BackendId;
 /// A weight grows in this many steps, each of which moves slots.
 const STEPS: u32 = 10;
 
-/// Backends that are growing, and those that are known.
-#[derive(Debug, Default)]
-pub struct Growth {
-    /// Since when each backend takes new flows, and how long it grows.
-    known: BTreeMap<BackendId, (Millis, u32)>,
-    /// Whether there was a state before: at the start nobody is new.
-    begun: bool,
-}
+/// The backends of a pool that are growing: since when, and for how many milliseconds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Growth(BTreeMap<BackendId, (Millis, u32)>);
 
 impl Growth {
+    /// A backend takes new flows from `now` on, and has its weight after `span` milliseconds.
+    pub fn begin(&mut self, id: BackendId, span: u32, now: Millis) {
+        if span > 0 {
+            self.0.insert(id, (now, span));
+        }
+    }
+
     /// The weight now of a backend that takes new flows.
-    pub fn weight(&mut self, id: BackendId, weight: u32, span: u32, now: Millis) -> u32 {
-        let span = if self.begun { span } else { 0 };
-        let (since, span) = *self.known.entry(id).or_insert((now, span));
-        let passed = now.since(since);
-        if passed >= span {
+    pub fn weight(&self, id: BackendId, weight: u32, now: Millis) -> u32 {
+        let Some((since, span)) = self.0.get(&id) else {
+            return weight;
+        };
+        let passed = now.since(*since);
+        if passed >= *span {
             return weight;
         }
-        let steps = u64::from(passed) * u64::from(STEPS) / u64::from(span) + 1;
+        let steps = u64::from(passed) * u64::from(STEPS) / u64::from(*span) + 1;
         let grown = u64::from(weight) * steps / u64::from(STEPS);
         u32::try_from(grown).unwrap_or(weight).max(weight.min(1))
     }
 
-    /// Everyone but `present` is new if it comes again.
-    pub fn keep(&mut self, present: impl Fn(BackendId) -> bool) {
-        self.known.retain(|id, _| present(*id));
-        self.begun = true;
+    /// Forgets those that have their weight, and all but `takers`.
+    pub fn keep(&mut self, takers: impl Fn(BackendId) -> bool, now: Millis) {
+        self.0
+            .retain(|id, (since, span)| takers(*id) && now.since(*since) < *span + step(*span));
+    }
+
+    /// Whether every backend has its weight.
+    pub fn is_over(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// In how many milliseconds a weight grows next.
-    #[must_use]
     pub fn next(&self, now: Millis) -> Option<u32> {
-        let until = |(since, span): &(Millis, u32)| {
-            let (passed, step) = (now.since(*since), (*span / STEPS).max(1));
-            (passed < *span + step).then(|| step - passed % step)
-        };
-        self.known
-            .values()
-            .filter(|(_, span)| *span > 0)
-            .filter_map(until)
+        let growing = self.0.values();
+        growing
+            .map(|(since, span)| step(*span) - now.since(*since) % step(*span))
             .min()
     }
+}
+
+fn step(span: u32) -> u32 {
+    (span / STEPS).max(1)
 }

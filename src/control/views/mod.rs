@@ -12,15 +12,14 @@ mod turns;
 mod view;
 mod wanted;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-pub use growth::Growth;
 pub use record::ViewRecord;
 pub use report::{FlowPlace, ViewReport};
 pub use sweep::{Sweeper, WALK_PAUSE};
 pub use turns::Turns;
-pub use wanted::{Wanted, WantedBackend, WantedPool};
+pub use wanted::{Wanted, WantedBackend, WantedPool, Wants};
 
 use super::plan::{Plan, ServicePlan};
 use crate::config;
@@ -50,8 +49,12 @@ pub struct Views {
     hasher: FlowHasher,
     views: BTreeMap<ViewKey, PoolView>,
     services: Vec<Assigned>,
+    /// The backends that were dead when the views were told last; sorted.
+    dead: Vec<BackendId>,
     /// Services have changed since the plan was made last.
     dirty: bool,
+    /// A backend may be on its way out and named no more, since that was seen to last.
+    loosened: bool,
 }
 
 impl Views {
@@ -76,7 +79,9 @@ impl Views {
             hasher: FlowHasher::new(spread.key),
             views,
             services,
+            dead: Vec::new(),
             dirty: true,
+            loosened: true,
         }
     }
 
@@ -113,22 +118,26 @@ impl Views {
         let services = self.assign(wanted, tick);
         self.dirty |= services != self.services;
         self.services = services;
+        let deaths = self.dead != wanted.dead;
         for pool in &wanted.pools {
-            let key = ViewKey::Pool(pool.name.clone());
+            let key = ViewKey::Pool(pool.name.to_string());
             let slots = self.spread.slots;
             self.views
                 .entry(key)
                 .or_insert_with(|| PoolView::new(pool, slots))
-                .want(pool, wanted, tick);
+                .want(pool, wanted, deaths, tick);
         }
         for (service, key) in &self.services {
-            if let (ViewKey::Service(_), Some(view), Some(pool)) =
-                (key, self.views.get_mut(key), wanted.pools.get(service.pool))
+            if let ViewKey::Service(_) = key
+                && let Some(view) = self.views.get_mut(key)
+                && let Some(pool) = wanted.pools.get(service.pool)
             {
-                view.want(pool, wanted, tick);
+                view.want(pool, wanted, deaths, tick);
             }
         }
+        self.dead.clone_from(&wanted.dead);
         self.retire(wanted);
+        self.loosened = true;
     }
 
     /// Which view each wanted service looks through. One whose pool is another than before gets a view of its own,
@@ -140,7 +149,7 @@ impl Views {
                 continue;
             };
             let own = ViewKey::Service(service.name.clone());
-            let of_pool = ViewKey::Pool(pool.name.clone());
+            let of_pool = ViewKey::Pool(pool.name.to_string());
             let before = self.before(service);
             let key = match before {
                 _ if self.views.contains_key(&own) => own,
@@ -157,10 +166,11 @@ impl Views {
 
     /// The view that the service's flows went through up to now: its own, or that of the service that covered it.
     fn before(&self, service: &config::Service) -> Option<ViewKey> {
+        // Services are ordered by name, as those wanted are.
         let same = self
             .services
-            .iter()
-            .find(|(old, _)| old.name == service.name);
+            .binary_search_by(|(old, _)| old.name.cmp(&service.name));
+        let same = same.ok().and_then(|at| self.services.get(at));
         let found = same.or_else(|| self.covering(service))?;
         Some(found.1.clone())
     }
@@ -192,7 +202,7 @@ impl Views {
     fn retire(&mut self, wanted: &Wanted) {
         let services = &self.services;
         self.views.retain(|key, _| match key {
-            ViewKey::Pool(name) => wanted.pools.iter().any(|pool| pool.name == *name),
+            ViewKey::Pool(name) => wanted.pool(name).is_some(),
             ViewKey::Service(_) => services.iter().any(|(_, of)| of == key),
         });
     }
@@ -223,7 +233,7 @@ impl Views {
                     "looks through its pool's table again"
                 );
                 *key = of_pool;
-                self.dirty = true;
+                (self.dirty, self.loosened) = (true, true);
             }
         }
     }
@@ -264,12 +274,25 @@ impl Views {
         self.views.values().any(|view| view.slots.consulted() > 0)
     }
 
-    /// The backends that any view names.
+    /// Whether a backend may be on its way out that nothing names any more, since [`Self::tightened`].
     #[must_use]
-    pub fn named(&self) -> BTreeSet<BackendId> {
+    pub const fn is_loosened(&self) -> bool {
+        self.loosened
+    }
+
+    /// Notes that what nothing names any more was let go.
+    pub const fn tightened(&mut self) {
+        self.loosened = false;
+    }
+
+    /// The backends that any view names, sorted.
+    #[must_use]
+    pub fn named(&self) -> Vec<BackendId> {
         let views = self.views.values();
         let members = views.flat_map(|view| view.slots.members().iter().flatten());
-        members.map(|member| member.id).collect()
+        let mut named: Vec<BackendId> = members.map(|member| member.id).collect();
+        named.sort_unstable();
+        named
     }
 
     /// The views there are.

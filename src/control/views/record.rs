@@ -9,11 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::ViewKey;
 use super::view::table;
-use crate::config::Encap;
-use crate::control::plan::MemberPlan;
 use crate::flow::transition::Slots;
 use crate::table::{
-    BY_FORMER, BackendId, FlowHasher, FlowTimes, Former, HashKey, Member, NO_BACKEND,
+    BY_FORMER, Backend, BackendId, FlowHasher, FlowTimes, Former, HashKey, Member, NO_BACKEND,
 };
 
 /// A view at rest.
@@ -52,7 +50,7 @@ pub(super) enum Base {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ClaimRecord {
     pub local: u16,
-    pub name: String,
+    pub name: Arc<str>,
     pub weight: u32,
 }
 
@@ -68,28 +66,24 @@ pub(super) struct MemberRecord {
 }
 
 impl MemberRecord {
-    pub fn new(local: u16, of: &MemberPlan) -> Self {
+    pub fn new(local: u16, of: &Backend) -> Self {
         Self {
             local,
             id: of.id.0,
             name: of.name.to_string(),
             address: of.address,
             weight: of.weight,
-            on_link: of.encap == Encap::L2Dsr,
+            on_link: of.on_link,
         }
     }
 
-    fn plan(&self) -> MemberPlan {
-        MemberPlan {
+    fn plan(&self) -> Backend {
+        Backend {
             id: BackendId(self.id),
             name: self.name.as_str().into(),
             address: self.address,
             weight: self.weight,
-            encap: if self.on_link {
-                Encap::L2Dsr
-            } else {
-                Encap::Ipip
-            },
+            on_link: self.on_link,
         }
     }
 }
@@ -165,7 +159,7 @@ impl ViewRecord {
         members
     }
 
-    pub(super) fn backends(&self) -> BTreeMap<BackendId, MemberPlan> {
+    pub(super) fn backends(&self) -> BTreeMap<BackendId, Backend> {
         let plans = self.members.iter().map(MemberRecord::plan);
         plans.map(|plan| (plan.id, plan)).collect()
     }

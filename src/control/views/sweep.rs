@@ -99,7 +99,7 @@ impl Views {
         for (key, view) in &mut self.views {
             if let Some(census) = censuses.get(key) {
                 view.slots.settle(census, tick);
-                view.release(census, tick);
+                self.loosened |= view.release(census, tick);
             }
         }
     }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::record::{Base, ClaimRecord, MemberRecord, ViewRecord};
 use super::{ViewKey, Wanted, WantedBackend, WantedPool};
-use crate::control::plan::{MemberPlan, ViewPlan};
+use crate::config::Encap;
+use crate::control::plan::ViewPlan;
 use crate::flow::transition::{Census, Slots, Tick};
 use crate::table::maglev::{self, Claim};
-use crate::table::{BackendId, FlowHasher, Member, Moving, NO_BACKEND};
+use crate::table::{Backend, BackendId, FlowHasher, Member, Moving, NO_BACKEND};
 
 /// A pool's slots, or those of a service on its way to the pool.
 #[derive(Debug)]
@@ -17,7 +18,9 @@ pub(super) struct PoolView {
     pub pool: Arc<str>,
     pub slots: Slots,
     /// What each backend is, as long as it is named.
-    backends: BTreeMap<BackendId, MemberPlan>,
+    backends: BTreeMap<BackendId, Backend>,
+    /// What the pool was when it was told last; `None` if some of that is yet to be done.
+    told: Option<Arc<WantedPool>>,
     /// The pool's backends, but for those that leave it.
     wanted: BTreeSet<BackendId>,
     /// The claims of the wanted table, once something is wanted.
@@ -25,7 +28,7 @@ pub(super) struct PoolView {
     /// The claims that the defaults are the table of, while they are one table's.
     base: Option<Vec<ClaimRecord>>,
     flips: u64,
-    members: Arc<[MemberPlan]>,
+    members: Arc<[Backend]>,
     words: Arc<[u16]>,
     moving: Option<Arc<Moving>>,
 }
@@ -57,6 +60,7 @@ impl PoolView {
             pool: pool.into(),
             slots,
             backends: BTreeMap::new(),
+            told: None,
             wanted: BTreeSet::new(),
             base: claims.clone(),
             claims,
@@ -110,10 +114,37 @@ impl PoolView {
         over
     }
 
-    /// Makes the pool's table the target.
-    pub fn want(&mut self, pool: &WantedPool, wanted: &Wanted, tick: &Tick) {
-        self.pool = pool.name.as_str().into();
+    /// Makes the pool's table the target. `deaths`: other backends than before are dead, of this pool or of others.
+    pub fn want(&mut self, pool: &Arc<WantedPool>, wanted: &Wanted, deaths: bool, tick: &Tick) {
+        let known = self
+            .told
+            .as_ref()
+            .is_some_and(|told| Arc::ptr_eq(told, pool));
+        if known {
+            self.keep_leaving(pool);
+        } else {
+            self.follow(pool);
+        }
+        let died = (deaths || !known) && self.slots.set_dead(|id| wanted.is_dead(id));
+        if !known || died || self.slots.is_stuck() {
+            self.aim(pool, wanted, tick);
+        }
+    }
+
+    /// Those that leave are let go by a round after the newest change, whichever pool that is of.
+    fn keep_leaving(&mut self, pool: &WantedPool) {
+        for id in &pool.leaving {
+            if self.slots.local(*id).is_some() {
+                self.slots.admit(*id);
+            }
+        }
+    }
+
+    /// Knows the pool's backends.
+    fn follow(&mut self, pool: &Arc<WantedPool>) {
+        self.pool = Arc::clone(&pool.name);
         self.slots.set_times(pool.times);
+        self.told = Some(Arc::clone(pool));
         for backend in &pool.backends {
             self.describe(backend, pool);
         }
@@ -124,10 +155,12 @@ impl PoolView {
             self.slots.touch();
         }
         self.wanted = now_wanted;
-        self.slots.set_dead(|id| wanted.dead.contains(&id));
+    }
+
+    fn aim(&mut self, pool: &WantedPool, wanted: &Wanted, tick: &Tick) {
         if wanted.panics(pool) {
             tracing::warn!(
-                pool = pool.name,
+                pool = &*pool.name,
                 "more than {} % of the pool's weight is down: its table stays as it is",
                 pool.panic_percent
             );
@@ -152,18 +185,19 @@ impl PoolView {
         }
         if self.slots.admit(backend.id).is_none() {
             tracing::error!(
-                pool = pool.name,
-                backend = backend.name,
+                pool = &*pool.name,
+                backend = &*backend.name,
                 "takes no part: too many removed backends still have connections"
             );
+            self.told = None;
             return;
         }
-        let plan = MemberPlan {
+        let plan = Backend {
             id: backend.id,
-            name: backend.name.as_str().into(),
+            name: Arc::clone(&backend.name),
             address: backend.address,
             weight: backend.weight,
-            encap: pool.encap,
+            on_link: pool.encap == Encap::L2Dsr,
         };
         match self.backends.insert(backend.id, plan.clone()) {
             // Entries may name it as soon as it is published: a restart has to know it, even if it leaves till then.
@@ -173,12 +207,14 @@ impl PoolView {
         }
     }
 
-    /// Forgets the backends that neither the pool, a slot nor an entry names any more.
-    pub fn release(&mut self, census: &Census, tick: &Tick) {
+    /// Forgets the backends that neither the pool, a slot nor an entry names any more. Returns whether there was one.
+    pub fn release(&mut self, census: &Census, tick: &Tick) -> bool {
         let wanted = &self.wanted;
-        for id in self.slots.release(census, tick, |id| wanted.contains(&id)) {
-            self.backends.remove(&id);
+        let freed = self.slots.release(census, tick, |id| wanted.contains(&id));
+        for id in &freed {
+            self.backends.remove(id);
         }
+        !freed.is_empty()
     }
 
     /// Names of the backends, by local number.
@@ -221,9 +257,9 @@ impl PoolView {
     }
 
     /// A free local number is nobody's: packets can't name it.
-    fn member(&self, member: Option<Member>) -> MemberPlan {
+    fn member(&self, member: Option<Member>) -> Backend {
         let known = member.and_then(|member| self.backends.get(&member.id));
-        known.cloned().unwrap_or_else(MemberPlan::nobody)
+        known.cloned().unwrap_or_else(Backend::nobody)
     }
 
     /// Whether the defaults are one table's.
@@ -259,7 +295,7 @@ fn claims<'a>(backends: impl Iterator<Item = (u16, &'a WantedBackend)>) -> Vec<C
         .filter(|(_, backend)| backend.weight > 0)
         .map(|(local, backend)| ClaimRecord {
             local,
-            name: backend.name.clone(),
+            name: Arc::clone(&backend.name),
             weight: backend.weight,
         })
         .collect()

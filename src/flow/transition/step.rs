@@ -72,7 +72,7 @@ impl Slots {
                     left.filter(|left| *left > SOON).or(Some(0))
                 }
                 Phase::Frozen => Some(0),
-                Phase::Waiting | Phase::Draining | Phase::Settled => None,
+                Phase::Waiting | Phase::Draining | Phase::Settled | Phase::Orphaned => None,
             }
         });
         waits.min()
