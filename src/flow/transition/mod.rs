@@ -18,6 +18,7 @@
 //!
 //! Overlapping changes need nothing special: D stays the oldest, T is the newest, entries name backends.
 
+mod leave;
 mod members;
 mod slots;
 mod stages;

@@ -10,8 +10,8 @@ use super::stages::{SETTLED, Stage, StageId, Stages};
 use crate::flow::Millis;
 use crate::flow::guards::{Guard, holds};
 use crate::table::{
-    BY_FORMER, BackendId, CONSULT, CleanClocks, FlowHasher, FlowTimes, Former, Member, Moving,
-    MovingSlot, NO_BACKEND, Phase, Round,
+    BackendId, CONSULT, CleanClocks, FlowTimes, Former, Member, Moving, MovingSlot, NO_BACKEND,
+    Phase, Round,
 };
 
 /// One slot.
@@ -43,7 +43,7 @@ pub struct Slots {
     pub(super) retired: BTreeMap<u16, Round>,
     /// None while all slots are settled.
     pub(super) clocks: Arc<CleanClocks>,
-    /// What gives the defaults that are [`BY_FORMER`]; none without such.
+    /// What gives the defaults that are [`crate::table::BY_FORMER`]; none without such.
     pub(super) former: Option<Arc<Former>>,
     pub(super) times: FlowTimes,
     /// Changed since it was published last.
@@ -132,37 +132,6 @@ impl Slots {
         }
     }
 
-    /// The same flows over `slots` other slots, since these were given by `hasher` and another hash or number is to be.
-    /// All are consulted, and begin anew from the arm with their targets.
-    #[must_use]
-    pub fn respread(&self, hasher: FlowHasher, slots: u32, round: Round, now: Millis) -> Self {
-        let former = Former {
-            hasher,
-            defaults: self.each_default().collect(),
-            former: self.former.clone(),
-        };
-        let mut respread = self.restored_as(&vec![BY_FORMER; slots as usize], round, now);
-        respread.former = Some(Arc::new(former));
-        respread.flips = self.flips;
-        respread
-    }
-
-    /// The slots for a service that leaves this view for another pool. All are consulted, and begin anew from the arm
-    /// with their targets: until every worker has them, some look at this view's clocks.
-    #[must_use]
-    pub fn parted(&self, round: Round, now: Millis) -> Self {
-        let mut parted = self.restored_as(&self.defaults(), round, now);
-        parted.former.clone_from(&self.former);
-        parted
-    }
-
-    /// With these defaults, all consulted.
-    fn restored_as(&self, defaults: &[u16], round: Round, now: Millis) -> Self {
-        let all = 0..index(defaults.len());
-        let members = self.members.clone();
-        Self::restored(defaults, all, members, self.times, round, now)
-    }
-
     /// Whether a default is dead, so that its slot waits for a target that is not.
     #[must_use]
     pub fn is_stuck(&self) -> bool {
@@ -213,17 +182,6 @@ impl Slots {
     pub fn consulted_slots(&self) -> impl Iterator<Item = u32> {
         let slots = (0..).zip(&self.slots);
         slots.filter_map(|(slot, of)| (of.stage != SETTLED).then_some(slot))
-    }
-
-    /// What gives the defaults that are [`BY_FORMER`], after a restart.
-    pub fn set_former(&mut self, former: Option<Arc<Former>>) {
-        self.former = former;
-    }
-
-    /// What gives the defaults that are [`BY_FORMER`].
-    #[must_use]
-    pub const fn former(&self) -> Option<&Arc<Former>> {
-        self.former.as_ref()
     }
 
     /// How long flows may be silent.
