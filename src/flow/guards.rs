@@ -33,7 +33,6 @@ guards! {
     Heard "A flow's silence is counted up to what the workers have heard.",
     Freeze "Nothing leaves unlisted between the last look at the clock and the flip.",
     FlipBarrier "A flow that begins at the new D is listed until every worker has it.",
-    StopBarrier "Entries equal to the new D are dropped only when every worker has it.",
     Plausible "A packet that can't be of an entry's flow does not follow the entry.",
     ResetUnlearned "A RST is never learned.",
     ResetInSequence "Only a RST in sequence shortens an entry's life.",

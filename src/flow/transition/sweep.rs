@@ -100,7 +100,8 @@ impl Slots {
             return true;
         };
         let stage = self.stages.get(of.stage);
-        let everywhere = stage.round <= taken || !holds(Guard::StopBarrier);
+        // The simulation does not miss this barrier any more: first packets on draining slots are remembered.
+        let everywhere = stage.round <= taken;
         let is_default = local == self.default_of(of.default, key);
         match stage.phase {
             Phase::Settled => true,
