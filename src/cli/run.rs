@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 use super::{Exit, Failure};
@@ -32,22 +33,38 @@ pub struct RunArgs {
     config: PathBuf,
 }
 
+/// The level that `wish` names, or the default one; and whether that is what was wished.
+fn level(wish: &str) -> (LevelFilter, bool) {
+    match wish.trim() {
+        "" => (LevelFilter::INFO, true),
+        name => name
+            .parse()
+            .map_or((LevelFilter::INFO, false), |level| (level, true)),
+    }
+}
+
 /// Runs until told to stop.
 ///
 /// # Errors
 /// Whatever keeps the appliance from running, with its mend.
 pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
-    let filter = EnvFilter::try_from_env("TENTETSU_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let wish = std::env::var("TENTETSU_LOG").unwrap_or_default();
+    let (level, is_level) = level(&wish);
     // A second subscriber can't be: this is the process's one command.
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let _ = tracing_subscriber::fmt()
         .with_ansi(ansi)
         // A log that can't be written must not stop the packets.
         .log_internal_errors(false)
-        .with_env_filter(filter)
+        .with_env_filter(EnvFilter::default().add_directive(level.into()))
         .with_writer(std::io::stderr)
         .with_target(false)
         .try_init();
+    if !is_level {
+        tracing::warn!(
+            "TENTETSU_LOG={wish:?} is no level: write error, warn, info or debug. It is info now"
+        );
+    }
     appliance::run(&args.config).map_err(failure)?;
     Ok(Exit::Ok.into())
 }
@@ -80,5 +97,18 @@ fn exit(error: &Error) -> Exit {
         Exit::Permission
     } else {
         Exit::Unreachable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_level_silences_nothing() {
+        assert_eq!(level("warn"), (LevelFilter::WARN, true));
+        assert_eq!(level("DEBUG"), (LevelFilter::DEBUG, true));
+        assert_eq!(level(""), (LevelFilter::INFO, true));
+        assert_eq!(level("warning"), (LevelFilter::INFO, false));
     }
 }
