@@ -13,13 +13,14 @@ mod packets;
 
 use std::sync::Arc;
 
+use graph_fixture::moving::moving as in_transition;
 use graph_fixture::snapshot;
 use packets::{Body, Parts};
 use tentetsu::flow::{EntryTable, Flows, Limits, Millis};
 use tentetsu::graph::{Context, Graph, GraphCounters, Ingress, PortCounters, Stage, TrafficSheet};
 use tentetsu::packet::Frame;
 use tentetsu::port::pcap::HeapBuffer;
-use tentetsu::table::{CONSULT, CleanClocks, HashKey, Member, Moving, MovingSlot, Phase, Snapshot};
+use tentetsu::table::{CONSULT, HashKey, MovingSlot, Phase, Snapshot};
 
 /// The default of every slot, and its target.
 const D: u32 = 0;
@@ -59,24 +60,12 @@ fn moving_while(flows: &str, phase: Phase, dead: &[u32]) -> Snapshot {
     let mut snapshot = service(flows);
     snapshot.consults = true;
     let tables = Arc::get_mut(&mut snapshot.tables).unwrap();
-    let ids: Vec<_> = tables.backends().map(|backend| backend.id).collect();
     let view = &mut tables.views[0];
     let slots = view.slots.len();
     let target = u16::try_from(T).unwrap();
     view.slots = vec![CONSULT; slots].into();
-    view.moving = Some(Arc::new(Moving {
-        former: None,
-        slots: vec![MovingSlot { target, phase }; slots].into(),
-        clocks: Arc::new(CleanClocks::new(slots, 0)),
-        locals: ids.iter().copied().zip(0..).collect(),
-        members: (0..)
-            .zip(&ids)
-            .map(|(local, &id)| Member {
-                id,
-                dead: dead.contains(&local),
-            })
-            .collect(),
-    }));
+    let on_the_move = vec![MovingSlot { target, phase }; slots];
+    view.moving = Some(in_transition(&view.backends, on_the_move.into(), dead));
     snapshot
 }
 

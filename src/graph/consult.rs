@@ -39,19 +39,15 @@ pub(super) fn process<B: Buffer>(
 
 /// Puts in place of the flow hashes those that entries lie by, and has the entries' cache lines read all at once: one
 /// after the other would wait for memory one after the other.
-fn find_by<B>(flows: &Flows, frame: &mut Frame<B>, list: &[u8], tables: &Tables) {
-    let places = || {
-        let place = |&index: &u8| (usize::from(frame.meta[usize::from(index)].ip6), index);
-        list.iter().map(place)
-    };
-    if flows.hasher.key() != tables.hasher.key() {
-        for (family, index) in places() {
-            let key = frame.keys.key(index, family == 1);
-            frame.hashes[family][usize::from(index)] = flows.hasher.hash_key(&key);
-        }
+fn find_by<B: Buffer>(flows: &Flows, frame: &mut Frame<B>, list: &[u8], tables: &Tables) {
+    for &index in list {
+        let ip6 = frame.meta[usize::from(index)].ip6;
+        let hash = &mut frame.hashes[usize::from(ip6)][usize::from(index)];
+        *hash = flows.hash(&frame.keys.key(index, ip6), *hash, &tables.hasher);
     }
-    let hashes = places().map(|(family, index)| frame.hashes[family][usize::from(index)]);
-    flows.entries.fetch(hashes);
+    flows
+        .entries
+        .fetch(list.iter().map(|index| frame.hash(*index)));
 }
 
 /// The snapshot's index of the backend.

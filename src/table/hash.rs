@@ -56,9 +56,7 @@ impl HashKey {
             k1: (value >> 64) as u64,
         }
     }
-}
 
-impl HashKey {
     /// Its halves.
     #[must_use]
     pub const fn words(self) -> [u64; 2] {

@@ -10,7 +10,7 @@
 
 pub mod judge;
 
-mod moving;
+pub mod moving;
 
 use std::net::IpAddr;
 use std::sync::Arc;
