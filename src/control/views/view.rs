@@ -101,11 +101,7 @@ impl PoolView {
 
     /// The same flows over other slots: these went by `hasher`.
     pub fn respread(&self, hasher: FlowHasher, slots: u32, tick: &Tick) -> Self {
-        let slots = self.slots.respread(hasher, slots, tick.next, tick.now);
-        Self {
-            wanted: self.wanted.clone(),
-            ..self.over(slots)
-        }
+        self.over(self.slots.respread(hasher, slots, tick.next, tick.now))
     }
 
     fn over(&self, slots: Slots) -> Self {
