@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::Error;
 use crate::config::{Config, Device as DeviceKind, Exception, Port as PortConfig, Service};
-use crate::control::nexthop;
+use crate::control::nexthop::{self, PermanentNeighbours};
 use crate::graph::{Ingress, PortCounters};
 use crate::port::dpdk::{Device, Eal, Mbuf, Queue, Tap};
 use crate::port::exception;
@@ -74,7 +74,7 @@ impl Ports {
 
 impl Port {
     fn open(eal: &Eal, config: &PortConfig) -> Result<Self, Error> {
-        let mut device = eal.open(config)?;
+        let mut device = open_device(eal, config)?;
         let mut queues = device.take_queues();
         // Workers take theirs from the end.
         queues.reverse();
@@ -122,6 +122,29 @@ impl Port {
             Arc::clone(&self.relay),
         )
     }
+}
+
+/// Opens the port's device. The neighbours that somebody set by hand on its interface are there after it as before.
+fn open_device(eal: &Eal, config: &PortConfig) -> Result<Device, Error> {
+    let DeviceKind::Vdev {
+        interface: Some(name),
+        ..
+    } = &config.device
+    else {
+        return Ok(eal.open(config)?);
+    };
+    let told = |error| {
+        tracing::warn!(
+            port = config.name,
+            "{name}'s permanent neighbours may be lost: {error}"
+        )
+    };
+    let neighbours = PermanentNeighbours::of(name)
+        .map_err(told)
+        .unwrap_or_default();
+    let device = eal.open(config);
+    neighbours.restore().unwrap_or_else(told);
+    Ok(device?)
 }
 
 fn exception_path(tap: &Tap, device: &Device) -> Result<exception::Path<Mbuf>, Error> {

@@ -21,6 +21,34 @@ fn a_tap_stands_for_a_port_that_dpdk_owns_alone() {
     host_traffic_beside_balanced("test-host-tap", &["--driver", "pcap"]);
 }
 
+#[test]
+fn neighbours_set_by_hand_outlive_the_start() {
+    let lab = Lab::up("test-neighbours");
+    let web1 = lab.run("web1", &["cat", "/sys/class/net/eth0/address"]);
+    let set = |address| {
+        [
+            "ip",
+            "neighbour",
+            "replace",
+            address,
+            "lladdr",
+            web1.trim(),
+            "dev",
+            "eth0",
+            "nud",
+            "permanent",
+        ]
+    };
+    for backend in ["198.51.100.101", "2001:db8:2::101"] {
+        lab.run("lb1", &set(backend));
+    }
+    let permanent = || lab.run("lb1", &["ip", "neighbour", "show", "nud", "permanent"]);
+    let before = permanent();
+    assert_eq!(before.lines().count(), 2, "{before}");
+    lab.start(&["--driver", "af_packet"]);
+    assert_eq!(permanent(), before);
+}
+
 /// Ping, and an iperf3 stream each way to the appliance's own address, while services are under load.
 fn host_traffic_beside_balanced(name: &'static str, options: &[&str]) {
     let lab = Lab::up(name);

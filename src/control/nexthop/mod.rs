@@ -22,6 +22,7 @@ mod event;
 mod interface;
 mod links;
 mod message;
+mod permanent;
 mod request;
 mod resolver;
 mod socket;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 
 pub use interface::{Interface, Vlan, forwarding, interface, interface_addresses, is_local};
+pub use permanent::PermanentNeighbours;
 pub use socket::Error;
 pub use watcher::{Watcher, watch};
 

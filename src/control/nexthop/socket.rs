@@ -70,7 +70,7 @@ pub(super) struct Requester {
     buffer: Vec<u8>,
 }
 
-type Answer = NetlinkPayload<RouteNetlinkMessage>;
+pub(super) type Answer = NetlinkPayload<RouteNetlinkMessage>;
 
 impl Requester {
     pub(super) fn open() -> Result<Self, Error> {
@@ -133,8 +133,8 @@ impl Requester {
             .map(drop)
     }
 
-    /// Sends the requests as one datagram and waits for an answer to each.
-    fn ask(
+    /// Sends the requests, at most [`BATCH`], as one datagram and waits for an answer to each.
+    pub(super) fn ask(
         &mut self,
         what: &'static str,
         flags: u16,
@@ -241,7 +241,8 @@ fn wait(socket: &Socket) -> Result<(), Error> {
     }
 }
 
-fn failure(answer: &Answer) -> Option<io::Error> {
+/// The kernel's error, if it is one.
+pub(super) fn failure(answer: &Answer) -> Option<io::Error> {
     match answer {
         NetlinkPayload::Error(error) if error.code.is_some() => Some(error.to_io()),
         _ => None,
