@@ -157,6 +157,36 @@ fn what_af_xdp_can_not_have_is_told_with_what_it_can() {
 }
 
 #[test]
+fn a_reason_that_only_the_driver_tells_stands_alone() {
+    let name = "errors::a_reason_that_only_the_driver_tells_stands_alone";
+    isolated(name, "", || {
+        let refused = error(&port(
+            "wan",
+            "net_pcap0,rx_pcap=/no/such/file,tx_pcap=/dev/null",
+        ));
+        says(
+            &refused,
+            &["net_pcap0 could not be opened:\n  DPDK: ", "/no/such/file"],
+        );
+        assert!(!refused.to_string().contains("no reason"), "{refused}");
+    });
+}
+
+#[test]
+fn an_unknown_argument_of_dpdk_is_told_with_its_key() {
+    let name = "errors::an_unknown_argument_of_dpdk_is_told_with_its_key";
+    isolated(name, "", || {
+        let mut config = dpdk();
+        config.eal_args.push("--no-such-option".to_owned());
+        let refused = Eal::start(&config, &[port("wan", "net_null0")]).err();
+        says(
+            &refused.unwrap(),
+            &["DPDK did not start", "dpdk.eal_args", "--no-such-option"],
+        );
+    });
+}
+
+#[test]
 fn more_memory_than_there_is() {
     isolated("errors::more_memory_than_there_is", VETH, || {
         let mut config = dpdk();

@@ -55,7 +55,12 @@ impl Eal {
         if STARTED.swap(true, Ordering::SeqCst) {
             return Err(Error::AlreadyStarted);
         }
-        init(shim, plan.arguments(dpdk, ports, &cores::allowed()))?;
+        let arguments = plan.arguments(dpdk, ports, &cores::allowed());
+        init(shim, arguments).map_err(|reason| Error::Start {
+            reason,
+            eal_args: dpdk.eal_args.clone(),
+            log: log::take(),
+        })?;
         let pools = Mutex::default();
         Ok(Self(Arc::new(Environment {
             shim,
@@ -225,7 +230,7 @@ fn claims(dpdk: &config::Dpdk, ports: &[config::Port]) -> Result<Vec<Claim>, Err
 }
 
 /// Runs `rte_eal_init` on a thread of its own, because it pins the thread that calls it.
-fn init(shim: &'static Shim, arguments: Vec<String>) -> Result<(), Error> {
+fn init(shim: &'static Shim, arguments: Vec<String>) -> io::Result<()> {
     tracing::debug!("DPDK's arguments: {}", arguments.join(" "));
     log::take();
     let start = move || {
@@ -243,14 +248,10 @@ fn init(shim: &'static Shim, arguments: Vec<String>) -> Result<(), Error> {
     let thread = std::thread::Builder::new()
         .name("dpdk-start".into())
         .spawn(start);
-    let failed = |reason| Error::Start {
-        reason,
-        log: log::take(),
-    };
-    match thread.map_err(failed)?.join() {
+    match thread?.join() {
         Ok(0) => Ok(()),
-        Ok(errno) => Err(failed(errno_of(errno))),
-        Err(_) => Err(failed(io::Error::other("its start-up thread panicked"))),
+        Ok(errno) => Err(errno_of(errno)),
+        Err(_) => Err(io::Error::other("its start-up thread panicked")),
     }
 }
 

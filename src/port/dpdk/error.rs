@@ -35,10 +35,17 @@ pub enum Error {
         capabilities: &'static str,
     },
     /// DPDK's environment refused to start.
-    #[error("DPDK did not start: {reason}{}{}", said(log), no_memory(reason))]
+    #[error(
+        "DPDK did not start{}{}{}",
+        because(reason, log),
+        no_memory(reason),
+        own_arguments(eal_args)
+    )]
     Start {
         /// The error's text.
         reason: io::Error,
+        /// As configured.
+        eal_args: Vec<String>,
         /// What DPDK logged.
         log: Vec<String>,
     },
@@ -213,8 +220,8 @@ pub enum Error {
     },
     /// A step of the device's bring-up failed.
     #[error(
-        "port \"{port}\": {device} could not be {step}: {reason}{}{}{hint}",
-        said(log),
+        "port \"{port}\": {device} could not be {step}{}{}{hint}",
+        because(reason, log),
         no_memory(reason)
     )]
     Device {
@@ -271,6 +278,28 @@ impl Error {
             _ => false,
         }
     }
+}
+
+/// The reason, as far as there is one, and DPDK's own words. Where a call says only that it failed, they are all.
+fn because(reason: &io::Error, log: &[String]) -> String {
+    let known = reason.raw_os_error().is_some() || log.is_empty();
+    let reason = if known {
+        format!(" {reason}")
+    } else {
+        String::new()
+    };
+    format!(":{reason}{}", said(log))
+}
+
+/// An option that DPDK does not know is the likeliest fault of all.
+fn own_arguments(eal_args: &[String]) -> String {
+    if eal_args.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\n  Does DPDK take what dpdk.eal_args adds ({})? The options are in its \"EAL parameters\" guide",
+        eal_args.join(" ")
+    )
 }
 
 /// What DPDK logged, as an indented tail of a message.
