@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::EnvFilter;
 
 use super::{Exit, Failure};
 use crate::appliance::{self, Error};
@@ -56,7 +55,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         .with_ansi(ansi)
         // A log that can't be written must not stop the packets.
         .log_internal_errors(false)
-        .with_env_filter(EnvFilter::default().add_directive(level.into()))
+        .with_max_level(level)
         .with_writer(std::io::stderr)
         .with_target(false)
         .try_init();
