@@ -207,7 +207,8 @@ impl Flows {
         now: Millis,
         plan: &Plan,
     ) -> Result<u16, DropReason> {
-        if plan.found.is_some() && plan.known.is_none() {
+        if let (Some(found), None) = (plan.found, plan.known) {
+            self.note(found, packet.segment, now);
             return Err(DropReason::BackendUnknown);
         }
         let of_entry = plan.known.map_or(NO_BACKEND, |known| known.local);
@@ -226,6 +227,14 @@ impl Flows {
             Step::Forget => self.default(slot, packet, now, true),
             Step::Default { remember } => self.default(slot, packet, now, remember),
             Step::Settle => some(slot.default),
+        }
+    }
+
+    /// A flow is not silent while its packets come to a worker that is behind, and can't send them on.
+    fn note(&self, found: Found, segment: Segment, now: Millis) {
+        if segment.kind != Kind::Related && found.entry.believes(segment) {
+            let followed = found.entry.followed(segment, now);
+            self.entries.update(found.place, followed);
         }
     }
 
@@ -307,5 +316,70 @@ fn some(local: u16) -> Result<u16, DropReason> {
         Err(DropReason::NoBackend)
     } else {
         Ok(local)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::flow::{Limits, Place};
+    use crate::table::{BackendId, CleanClocks, Member, MovingSlot};
+
+    const KEY: FlowKey = FlowKey([7; 5]);
+
+    /// One slot on its way from backend 10 to backend 10, which is all that this worker has heard of.
+    fn view() -> View {
+        let slot = MovingSlot {
+            target: 0,
+            phase: Phase::Draining,
+        };
+        let moving = Moving {
+            slots: [slot].into(),
+            clocks: Arc::new(CleanClocks::new(1, 0)),
+            former: None,
+            locals: [(BackendId(10), 0)].into(),
+            members: [Member {
+                id: BackendId(10),
+                dead: false,
+            }]
+            .into(),
+        };
+        View {
+            moving: Some(Arc::new(moving)),
+            ..View::settled("web".into(), 0, [CONSULT].into())
+        }
+    }
+
+    fn packet(kind: Kind) -> Packet<'static> {
+        let place = Place::Sequence {
+            seq: 1_000,
+            end: 1_010,
+            ack: Some(1),
+        };
+        Packet {
+            key: &KEY,
+            hash: 42,
+            segment: Segment { kind, place },
+            tracking: Tracking::Tcp,
+        }
+    }
+
+    /// A worker ahead has listed the flow at a backend of the next generation. It would be thought silent here.
+    #[test]
+    fn a_flow_whose_backend_is_not_known_yet_is_not_silent() {
+        let entries = EntryTable::in_memory(Limits::of(16)).unwrap();
+        let flows = Flows::new(entries, HashKey::default());
+        let (view, within) = (view(), packet(Kind::Within));
+        let listed = Entry::learned(BackendId(99), within.segment, Millis(0));
+        flows.entries.insert(&KEY, 42, listed).unwrap();
+        let slot = Consulted::new(&view, 0, CONSULT, &KEY).unwrap();
+        let seen = || flows.entries.find(&KEY, 42).unwrap().entry.seen;
+        for (kind, expected) in [(Kind::Related, 0), (Kind::Within, 8_192)] {
+            let chosen = flows.choose(&slot, &packet(kind), Millis(8_192));
+            assert_eq!(chosen, Err(DropReason::BackendUnknown));
+            assert_eq!(seen(), Millis(expected), "{kind:?}");
+        }
     }
 }

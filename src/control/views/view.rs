@@ -116,23 +116,12 @@ impl PoolView {
             .told
             .as_ref()
             .is_some_and(|told| Arc::ptr_eq(told, pool));
-        if known {
-            self.keep_leaving(pool);
-        } else {
+        if !known {
             self.follow(pool);
         }
         let died = (deaths || !known) && self.slots.set_dead(|id| wanted.is_dead(id));
         if !known || died || self.slots.is_stuck() {
             self.aim(pool, wanted, tick);
-        }
-    }
-
-    /// Those that leave are let go by a round after the newest change, whichever pool that is of.
-    fn keep_leaving(&mut self, pool: &WantedPool) {
-        for id in &pool.leaving {
-            if self.slots.local(*id).is_some() {
-                self.slots.admit(*id);
-            }
         }
     }
 
@@ -176,10 +165,12 @@ impl PoolView {
     }
 
     fn describe(&mut self, backend: &WantedBackend, pool: &WantedPool) {
-        if backend.leaves && self.slots.local(backend.id).is_none() {
+        let left = backend.leaves && !self.wanted.contains(&backend.id);
+        if left && self.slots.local(backend.id).is_none() {
             return;
         }
-        if self.slots.admit(backend.id).is_none() {
+        // What left before goes on leaving, or steady changes of the pool would keep it for ever.
+        if !left && self.slots.admit(backend.id).is_none() {
             tracing::error!(
                 pool = &*pool.name,
                 backend = &*backend.name,
