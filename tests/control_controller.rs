@@ -237,6 +237,44 @@ fn a_removal_that_is_called_off_leaves_the_backend() {
     assert_eq!(world.stage(), Stage::Settled);
 }
 
+fn weigh(name: &str, weight: u32) -> Command {
+    Command::SetWeight {
+        pool: "web".to_owned(),
+        name: name.to_owned(),
+        weight,
+    }
+}
+
+#[test]
+fn a_removal_ends_however_busy_the_operator_is() {
+    let mut world = World::new(1_024);
+    world.execute(remove("b", false));
+    for turn in 0..8 * IDLE / 500 {
+        world.execute(weigh("c", 99 + turn % 2));
+        world.pass(500);
+    }
+    assert!(!world.has_backend("b"), "nothing has named it for long");
+    assert!(!world.is_remembered("b"));
+}
+
+#[test]
+fn a_storm_of_changes_is_published_in_few_rounds() {
+    let mut world = World::new(1_024);
+    world.pass(1_000);
+    let before = world.workers.round;
+    for change in 0..100 {
+        world.execute(weigh("c", 100 - change % 50));
+        world.pass(5);
+    }
+    let rounds = world.workers.round.0 - before.0;
+    assert!(rounds <= 2 * 500 / 50, "{rounds} rounds for 500 ms");
+    world.pass(200);
+    assert!(
+        world.stage() > Stage::Stored,
+        "the last change is out as well"
+    );
+}
+
 /// 400 flows live on, and 64 fit: slots take turns until the flows of the last ones end, and none is sent elsewhere.
 #[test]
 fn flows_that_do_not_fit_take_turns() {

@@ -4,6 +4,7 @@
 //! It has no thread: its owner calls [`Controller::advance`] after each event, and again when that says so.
 
 mod records;
+mod stage;
 
 use std::collections::BTreeSet;
 
@@ -17,9 +18,13 @@ use crate::config;
 use crate::flow::transition::{Progress, Tick};
 use crate::flow::{Flows, Millis};
 use crate::table::{BackendId, Generation, Round, ServiceIndex, Spread};
+pub use stage::Stage;
+
 use records::{INDEX, Index, Kept, blob_key, index_blob, read_records, view_blob};
 
-/// The shortest time between two steps of the slots, in milliseconds: what falls into it is published together.
+/// The shortest time between two steps of the slots, and between two changes of what is wanted, in milliseconds: what
+/// falls into it is published together. Workers have to fetch a new table from the memory of another core, which at
+/// hundreds of publications a second they notice.
 const STEP: u32 = 50;
 /// How soon the controller looks whether the workers have taken a publication, in milliseconds.
 const GLANCE: u32 = 2;
@@ -59,33 +64,9 @@ pub struct Controller {
     stale: bool,
     /// The generation that the views were told, and the round that published it.
     told: (Generation, Round),
+    told_at: Millis,
     stepped: Millis,
     walked: Millis,
-}
-
-/// How far a generation is on its way to the workers.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    serde::Serialize,
-    serde::Deserialize,
-    utoipa::ToSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// Stored, and not with every worker yet.
-    Stored,
-    /// Every worker has it.
-    Armed,
-    /// New flows go by it everywhere.
-    Steered,
-    /// Nothing is left of what was before it.
-    Settled,
 }
 
 impl Controller {
@@ -131,6 +112,7 @@ impl Controller {
             settings,
             stale: true,
             told: (Generation(0), Round(0)),
+            told_at: now.before(STEP),
             stepped: now,
             walked: now,
         })
@@ -249,12 +231,12 @@ impl Controller {
         // Behind the publication: an entry's view is found by the services that were published.
         self.walk((now, wall), flows, publish)?;
         let behind = publish.taken() < publish.round();
-        let again = (self.stale && !behind || self.views.is_dirty()).then_some(0);
+        let again = self.views.is_dirty().then_some(0);
         let glance = behind.then_some(GLANCE);
         let walk = self.is_walking().then_some(self.sweeper.pace());
-        let growth = self.grows_at.filter(|_| !self.stale);
-        let growth = growth.map(|at| at.since(now));
-        let waits = [again, step, glance, walk, growth];
+        // What waits for the workers is told at a glance.
+        let told = self.tells_in(now).filter(|_| !(self.stale && behind));
+        let waits = [again, step, glance, walk, told];
         Ok(waits.into_iter().flatten().min())
     }
 
@@ -265,7 +247,7 @@ impl Controller {
 
     /// Tells the views what is wanted, if that has changed: however many commands came meanwhile, tables are built once.
     fn tell(&mut self, now: Millis, publish: &impl Publish) {
-        if !self.stale && !self.grows_at.is_some_and(|at| now.has_reached(at)) {
+        if self.tells_in(now) != Some(0) {
             return;
         }
         let tick = self.tick(now, publish);
@@ -289,6 +271,15 @@ impl Controller {
             publish.round()
         };
         (self.stale, self.told) = (false, (self.ledger.generation(), round));
+        self.told_at = now;
+    }
+
+    /// In how many milliseconds the views are to be told what is wanted: at once after a rest, and else a step after
+    /// they were told last.
+    fn tells_in(&self, now: Millis) -> Option<u32> {
+        let growth = self.grows_at.map(|at| at.since(now));
+        let wait = if self.stale { Some(0) } else { growth };
+        wait.map(|wait| wait.max(STEP.saturating_sub(now.since(self.told_at))))
     }
 
     fn step(&mut self, now: Millis, publish: &impl Publish) -> Option<u32> {

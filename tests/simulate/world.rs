@@ -174,6 +174,8 @@ impl World {
 
     fn live(&mut self) -> Result<(), Violation> {
         self.start()?;
+        // What is changed right after the start would be published a step later.
+        self.now += 50;
         self.change_to(changes::first(&self.climate))?;
         self.advance()?;
         let workers = &mut self.node().workers;
@@ -580,6 +582,14 @@ impl World {
 
     // Packets.
 
+    /// Whether another connection has the client's 5-tuple, which can't be.
+    fn has_twin(&self, client: usize) -> bool {
+        let key = self.clients[client].key;
+        let same = |of: &Client| of.state != State::Over && of.key == key;
+        let mut clients = self.clients.iter().enumerate();
+        clients.any(|(other, of)| other != client && same(of))
+    }
+
     fn send(&mut self, client: usize, epoch: u32) -> Result<(), Violation> {
         if self.part == Part::Silence {
             return Ok(());
@@ -592,6 +602,9 @@ impl World {
             // A connection by the ports of one that is listed still is not, and keeps its slot's clock from running.
             let again = self.part == Part::Churn;
             of.begin(&self.climate, &mut self.random, again);
+            while self.has_twin(client) {
+                self.clients[client].begin(&self.climate, &mut self.random, false);
+            }
             self.outcome.flows += 1;
             self.tell_of(client, || "begins".to_owned());
         }
