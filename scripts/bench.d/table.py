@@ -5,7 +5,7 @@ import json
 import sys
 from statistics import median
 
-COLUMNS = ("mpps", "ns", "io_mpps", "csum_mpps", "ratio", "cost_ns", "clocks")
+COLUMNS = ("mpps", "ns", "io_mpps", "csum_mpps", "ratio", "cost_ns", "clocks", "changes")
 
 
 def row(lines):
@@ -35,7 +35,14 @@ def row(lines):
         "ratio": round(mpps / io, 3),
         "cost_ns": round(cost, 1),
         "clocks": round(cost * ghz, 1),
+        "changes": cost_of_changes(figures["ours"]),
     }
+
+
+def cost_of_changes(runs):
+    """The share of the rate that they take: in each run, turns with them alternate with turns without."""
+    shares = [1 - run["mpps"] / between for run in runs if (between := run.get("mpps_between_changes"))]
+    return f"{median(shares):.1%}" if shares else ""
 
 
 def main():

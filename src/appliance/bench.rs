@@ -22,15 +22,30 @@ pub use steering::{Load, Moving};
 /// Before the clock starts: caches and branch predictors settle, and the CPU's frequency with them.
 const WARM_UP: Duration = Duration::from_millis(500);
 
-/// What was measured.
-#[derive(Debug, Clone)]
-pub struct Measured {
-    /// Packets received while the clock ran.
+/// Under changes: how long is measured with them, and without them, in turns. Neighbours on the same machine cost more
+/// than what is to be seen, but seldom come and go so fast.
+const TURN: Duration = Duration::from_millis(250);
+/// What was changed last is published, and fetched, after that.
+const AFTERMATH: Duration = Duration::from_millis(100);
+
+/// What passed while the clock ran.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reading {
+    /// Packets received.
     pub packets: u64,
     /// How long it ran.
     pub elapsed: Duration,
     /// TSC clocks in that time.
     pub clocks: u64,
+}
+
+/// What was measured.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// Under the load.
+    pub loaded: Reading,
+    /// In as long a time between its changes; zero where it makes none.
+    pub between: Reading,
     /// What became of all packets, warm-up included.
     pub totals: PortTotals,
     /// How the stages worked.
@@ -89,32 +104,52 @@ pub fn bench(
         stop.store(true, Ordering::Relaxed);
         measured
     })
-    .map(|(packets, elapsed, clocks)| Measured {
-        packets,
-        elapsed,
-        clocks,
+    .map(|(loaded, between)| Measured {
+        loaded,
+        between,
         totals: PortTotals::sum(counters.ports.iter()),
         stages: StageTotals::sum(std::slice::from_ref(&counters)),
         moving: steering.moving(),
     })
 }
 
-/// Lets the worker run, and reads its counter twice.
+/// Lets the worker run under the load, and, where that makes changes, between them.
 fn measure(
     counters: &WorkerCounters,
     steering: &mut Steering<'_>,
     duration: Duration,
-) -> Result<(u64, Duration, u64), Error> {
-    let received = || {
-        counters
-            .ports
-            .iter()
-            .map(|port| port.received.packets.get())
-            .sum::<u64>()
-    };
-    let clock = quanta::Clock::new();
+) -> Result<(Reading, Reading), Error> {
+    let (mut loaded, mut between) = (Reading::default(), Reading::default());
     steering.warm_up(WARM_UP)?;
-    let (packets, start, clocks) = (received(), Instant::now(), clock.raw());
-    steering.run(duration)?;
-    Ok((received() - packets, start.elapsed(), clock.raw() - clocks))
+    if !steering.makes_changes() {
+        loaded.add(counters, || steering.wait(duration))?;
+        return Ok((loaded, between));
+    }
+    while loaded.elapsed < duration {
+        between.add(counters, || steering.wait(TURN))?;
+        loaded.add(counters, || steering.change_for(TURN))?;
+        steering.wait(AFTERMATH)?;
+    }
+    Ok((loaded, between))
+}
+
+impl Reading {
+    /// Adds what passes during `work`.
+    fn add(
+        &mut self,
+        counters: &WorkerCounters,
+        work: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let received = || {
+            let ports = counters.ports.iter();
+            ports.map(|port| port.received.packets.get()).sum::<u64>()
+        };
+        let clock = quanta::Clock::new();
+        let (packets, start, clocks) = (received(), Instant::now(), clock.raw());
+        work()?;
+        self.packets += received() - packets;
+        self.elapsed += start.elapsed();
+        self.clocks += clock.raw() - clocks;
+        Ok(())
+    }
 }

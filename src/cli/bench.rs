@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::{Exit, Failure};
-use crate::appliance::bench::{Load, Measured, bench};
+use crate::appliance::bench::{Load, Measured, Reading, bench};
 use crate::config;
 
 /// Measure the packet path on one core, over a capture replayed from memory
@@ -35,7 +35,7 @@ pub struct BenchArgs {
     /// Drain so many backends of each pool before: their slots are on the move while it measures
     #[arg(long, value_name = "N", default_value_t = 0)]
     drained: usize,
-    /// Change a backend's weight so many times a second while it measures
+    /// Change a backend's weight so many times a second while it measures, and measure as long without, in turns
     #[arg(long, value_name = "RATE", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=10_000))]
     changes: u32,
     /// How the figures are printed
@@ -62,6 +62,9 @@ struct Figures {
     consulted_share: f64,
     entries: usize,
     changes: usize,
+    /// The rate between changes, in the same run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mpps_between_changes: Option<f64>,
     stages: Vec<StageFigures>,
 }
 
@@ -114,8 +117,14 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
 impl Figures {
     #[allow(clippy::cast_precision_loss)] // Figures for people.
     fn of(measured: &Measured) -> Self {
-        let packets = measured.packets.max(1) as f64;
-        let seconds = measured.elapsed.as_secs_f64();
+        let Reading {
+            packets,
+            elapsed,
+            clocks,
+        } = measured.loaded;
+        let (packets, clocks, seconds) =
+            (packets.max(1) as f64, clocks as f64, elapsed.as_secs_f64());
+        let between = measured.between;
         let stages = measured
             .stages
             .iter()
@@ -128,13 +137,15 @@ impl Figures {
         Self {
             mpps: packets / seconds / 1e6,
             ns_per_packet: seconds * 1e9 / packets,
-            clocks_per_packet: measured.clocks as f64 / packets,
-            tsc_ghz: measured.clocks as f64 / seconds / 1e9,
+            clocks_per_packet: clocks / packets,
+            tsc_ghz: clocks / seconds / 1e9,
             forwarded_share: measured.totals.forwarded as f64
                 / measured.totals.received.max(1) as f64,
             consulted_share: measured.moving.consulted_share,
             entries: measured.moving.entries,
             changes: measured.moving.changes,
+            mpps_between_changes: (between.packets > 0)
+                .then(|| between.packets as f64 / between.elapsed.as_secs_f64() / 1e6),
             stages: stages.collect(),
         }
     }
@@ -156,6 +167,13 @@ impl Figures {
                 self.consulted_share * 100.0,
                 self.entries,
                 self.changes
+            )?;
+        }
+        if let Some(between) = self.mpps_between_changes {
+            let cost = (1.0 - self.mpps / between) * 100.0;
+            writeln!(
+                out,
+                "  {between:.2} Mpps between the changes: they cost {cost:.1} %"
             )?;
         }
         for stage in &self.stages {

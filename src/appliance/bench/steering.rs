@@ -98,26 +98,36 @@ impl<'s> Steering<'s> {
 
     /// Lets caches settle for `span`, and drained backends' slots steer their new flows elsewhere.
     pub fn warm_up(&mut self, span: Duration) -> Result<(), Error> {
-        self.wait(span, |_| Ok(()))?;
+        self.wait(span)?;
         self.drain()?;
         let generation = self.controller.ledger().generation();
         while self.controller.stage(generation, &self.publisher) < Stage::Steered {
             let pause = self.advance()?;
             std::thread::sleep(pause);
         }
-        self.wait(span, |_| Ok(()))
+        self.wait(span)
+    }
+
+    /// Whether the load makes changes.
+    pub const fn makes_changes(&self) -> bool {
+        self.load.changes > 0
     }
 
     /// Goes on for `span` with the changes of the load.
-    pub fn run(&mut self, span: Duration) -> Result<(), Error> {
-        let start = Instant::now();
-        self.wait(span, |steering| {
+    pub fn change_for(&mut self, span: Duration) -> Result<(), Error> {
+        let (start, before) = (Instant::now(), self.changed);
+        self.go_on(span, |steering| {
             let due = start.elapsed().as_millis() * u128::from(steering.load.changes) / 1_000;
-            while (steering.changed as u128) < due {
+            while ((steering.changed - before) as u128) < due {
                 steering.change()?;
             }
             Ok(())
         })
+    }
+
+    /// Goes on for `span` without a change.
+    pub fn wait(&mut self, span: Duration) -> Result<(), Error> {
+        self.go_on(span, |_| Ok(()))
     }
 
     /// What is under way.
@@ -133,7 +143,7 @@ impl<'s> Steering<'s> {
         }
     }
 
-    fn wait(
+    fn go_on(
         &mut self,
         span: Duration,
         mut each: impl FnMut(&mut Self) -> Result<(), Error>,
