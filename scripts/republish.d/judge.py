@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+"""Replaces every backend of every pool under load, and judges. Runs in the client's namespace; see scripts/republish."""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "survival.d"))
+
+from appliance import Appliance, Refused
+from load import Load
+
+IDLE_MS = 5_000
+SETTLING = 300  # seconds that the first definitions, and the end of a transition, may take
+SINGLES = 100
+QUIET = 2  # seconds of load before the first change
+LAST = 1  # seconds that the last packets may take
+
+
+def definitions(options, crop):
+    """Every service with a pool of its own; `crop` tells one set of backends from another."""
+    pools, services = {}, {}
+    for pool in range(options.pools):
+        backends = {
+            f"{crop}{number}": {"address": f"10.{(pool >> 8) * 32 + (crop == 'b') * 16 + (number >> 8)}.{number & 255}.{pool & 255}", "weight": 100}
+            for number in range(options.backends)
+        }
+        pools[f"pool{pool}"] = {"encap": "ipip", "idle_ms": IDLE_MS, "backends": backends}
+        services[f"service{pool}"] = {"address": vip(pool), "protocol": "udp", "ports": [4000], "pool": f"pool{pool}"}
+    return {"pools": pools, "services": services}
+
+
+def vip(pool):
+    return f"198.18.{pool >> 8}.{pool & 255}"
+
+
+class Judge:
+    def __init__(self, options):
+        self.options = options
+        self.appliance = Appliance(options.lab, "ipip", None, "on", IDLE_MS / 1000)
+
+    def call(self, method, path, body=None):
+        return self.appliance.call_now(method, path, body)
+
+    def change(self, method, path, body):
+        """Seconds until the answer, until every worker has it, and until new flows go by it."""
+        begun = time.monotonic()
+        self.call(method, path, body)
+        times = {"answered": passed(begun)}
+        generation = self.call("GET", "/node")["generation"]
+        for stage in ("armed", "steered"):
+            self.call("GET", f"/generations/{generation}?wait={stage}&timeout_ms=60000")
+            times[stage] = passed(begun)
+        return times
+
+    def settle(self):
+        end = time.monotonic() + SETTLING
+        while any(one["consulted"] for one in self.call("GET", "/transitions")):
+            if time.monotonic() > end:
+                raise Refused(f"slots are moving still after {SETTLING} s")
+            time.sleep(0.5)
+
+    def replace(self):
+        times = self.change("PUT", "/state", definitions(self.options, "b"))
+        say("all backends replaced", times)
+        return {**times, "memory_moving_mib": self.memory()}
+
+    def weigh(self):
+        """One change after the other, while all slots move; the median."""
+        path = "/pools/pool0/backends/b0/weight"
+        times = [self.change("PUT", path, {"weight": 100 + number})["armed"] for number in range(1, SINGLES + 1)]
+        return sorted(times)[SINGLES // 2]
+
+    def counters(self):
+        port = self.call("GET", "/ports")[0]
+        counted = {name: port[name] for name in ("forwarded", "dropped", "device_missed", "device_no_buffer", "device_unsent")}
+        return {**counted, "arrived": self.arrived()}
+
+    def arrived(self):
+        """IPv4 packets that came to web1."""
+        read = ["ip", "netns", "exec", f"tt-{self.options.lab}-web1", "cat", "/proc/net/snmp"]
+        names, values = [line.split() for line in subprocess.check_output(read, text=True).splitlines() if line.startswith("Ip:")]
+        return int(values[names.index("InReceives")])
+
+    def memory(self):
+        return round(self.appliance.memory() / 1024)
+
+
+def passed(begun):
+    return round(time.monotonic() - begun, 3)
+
+
+def say(what, figures):
+    print(f"    {what}: " + ", ".join(f"{name} {value}" for name, value in figures.items()), flush=True)
+
+
+def under_load(judge, work):
+    """Does the work while packets pass; what became of them beside what the work gives."""
+    options = judge.options
+    before = judge.counters()
+    load = Load([vip(pool) for pool in range(options.pools)], options.rate)
+    load.start()
+    try:
+        time.sleep(QUIET)
+        result = work()
+    finally:
+        sent = load.stop()
+    end = time.monotonic() + LAST
+    while (counted := difference(judge.counters(), before))["arrived"] < sent and time.monotonic() < end:
+        time.sleep(0.05)
+    packets = {"sent": sent, **counted}
+    say("packets", packets)
+    return {**result, **packets, "lost": sent - counted["arrived"]}
+
+
+def difference(after, before):
+    return {name: after[name] - before[name] for name in after}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for option in ("lab", "json"):
+        parser.add_argument(f"--{option}")
+    for option in ("pools", "backends", "rate"):
+        parser.add_argument(f"--{option}", type=int)
+    options = parser.parse_args()
+    judge = Judge(options)
+    say("defined", judge.change("PUT", "/state", definitions(options, "a")))
+    judge.settle()
+    settled = judge.memory()
+    figures = under_load(judge, lambda: {**judge.replace(), "one_weight_armed": judge.weigh()})
+    figures = {"pools": options.pools, "backends": options.backends, "memory_settled_mib": settled, **figures}
+    say("figures", figures)
+    if options.json:
+        Path(options.json).write_text(json.dumps(figures) + "\n")
+    if figures["lost"] > 0:
+        sys.exit(f"{figures['lost']} packets were lost")
+
+
+if __name__ == "__main__":
+    main()
