@@ -33,7 +33,7 @@ pub(super) struct Tally {
     pub(super) snapped: u64,
     /// All packets for a service.
     pub(super) services: BTreeMap<u32, Traffic>,
-    /// Packets that were forwarded, per service and backend.
+    /// Packets that a backend was chosen for, per service and backend: as the graph counts them.
     pub(super) backends: BTreeMap<(u32, u32), Traffic>,
     flows: FlowCounter,
 }
@@ -67,16 +67,16 @@ impl Tally {
         if let Some(flow) = flow {
             self.flows.insert(flow);
         }
-        self.add_traffic(verdict, meta);
+        self.add_traffic(meta);
     }
 
-    fn add_traffic(&mut self, verdict: Verdict, meta: &Meta) {
+    fn add_traffic(&mut self, meta: &Meta) {
         if meta.service == NONE {
             return;
         }
         let bytes = u64::from(meta.ip_len);
         self.services.entry(meta.service).or_default().add(bytes);
-        if matches!(verdict, Verdict::Forwarded { .. }) {
+        if meta.backend != NONE {
             self.backends
                 .entry((meta.service, meta.backend))
                 .or_default()
