@@ -132,10 +132,130 @@ fn what_is_sent_carries_the_original_to_the_backend_of_its_verdict() {
 fn the_same_input_gives_the_same_bytes() {
     let bench = Bench::new();
     bench.write("in.pcapng", &capture(&mixed()));
-    bench.report(&["--verdicts", "v1", "--out", "o1"]);
-    bench.report(&["--verdicts", "v2", "--out", "o2", "--compare", "lb.toml"]);
-    assert_eq!(bench.read("v1"), bench.read("v2"));
-    assert_eq!(bench.read("o1"), bench.read("o2"));
+    let report = |more: &[&str]| {
+        let output = bench.replay(&[&["--in", "in.pcapng", "--report", "json"], more].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        let told = stderr(&output);
+        assert!(told.starts_with("tentetsu: 306 packets in ") && told.ends_with(" packets/s\n"));
+        output.stdout
+    };
+    let first = report(&["--verdicts", "v1", "--out", "o1"]);
+    assert_eq!(first, report(&["--verdicts", "v2", "--out", "o2"]));
+    report(&["--verdicts", "v3", "--out", "o3", "--compare", "lb.toml"]);
+    for (one, others) in [("v1", ["v2", "v3"]), ("o1", ["o2", "o3"])] {
+        for other in others {
+            assert_eq!(bench.read(one), bench.read(other));
+        }
+    }
+    let keys: Value = serde_json::from_slice(&first).unwrap();
+    let keys: Vec<_> = keys.as_object().unwrap().keys().cloned().collect();
+    let documented = [
+        "answered",
+        "dropped",
+        "flows",
+        "flows_estimated",
+        "forwarded",
+        "punted",
+        "rx",
+        "services",
+        "snapped",
+        "tx",
+    ];
+    assert_eq!(keys, documented);
+}
+
+/// As `run` counts them, and as the README says.
+#[test]
+fn a_packet_counts_for_its_backend_though_it_is_dropped_later() {
+    let bench = Bench::new();
+    let long = |client| {
+        let mut packet = syn4(client, 80);
+        let length = 1_490_u16;
+        packet.resize(14 + usize::from(length), 0);
+        packet[16..18].copy_from_slice(&length.to_be_bytes());
+        packet[24..26].fill(0);
+        let words = packet[14..34].chunks(2);
+        let sum: u32 = words
+            .map(|word| u32::from(word[0]) << 8 | u32::from(word[1]))
+            .sum();
+        let sum = (sum >> 16) + (sum & 0xffff);
+        packet[24..26].copy_from_slice(&(!(sum as u16)).to_be_bytes());
+        packet
+    };
+    let clients: Vec<_> = (0..60).flat_map(|n| [syn4(n, 80), long(n)]).collect();
+    bench.write("in.pcapng", &capture(&clients));
+    let report = bench.report(&["--verdicts", "v"]);
+    assert_eq!(report["dropped"], json!({"mtu_exceeded": 60}));
+    let mut chosen: BTreeMap<String, u64> = BTreeMap::new();
+    for verdict in bench.verdicts("v") {
+        *chosen
+            .entry(verdict["backend"].as_str().unwrap().to_owned())
+            .or_default() += 1;
+    }
+    let names = [
+        ("web1", "10.0.0.5"),
+        ("web2", "10.0.0.6"),
+        ("web3", "2001:db8:1::7"),
+    ];
+    let service = &report["services"]["web"];
+    assert_eq!(service["packets"], 120);
+    for (name, address) in names {
+        let backend = &service["backends"][name];
+        assert_eq!(backend["packets"], chosen[address], "{service}");
+        assert_eq!(
+            backend["bytes"],
+            chosen[address] / 2 * (40 + 1_490),
+            "{service}"
+        );
+    }
+}
+
+/// Many services of one large pool: what is told grows with what was there, not with their product.
+#[test]
+fn backends_without_packets_are_not_listed() {
+    let bench = Bench::new();
+    let backends: String = (0..1_000)
+        .map(|n| format!("{{ address = \"10.1.{}.{}\" }},", n / 250, n % 250 + 1))
+        .collect();
+    let services: String = (0..1_000)
+        .map(|n| {
+            format!(
+                "[[service]]\nname = \"s{n}\"\naddress = \"203.0.113.10\"\nprotocol = \"tcp\"\n\
+                 ports = [{}]\npool = \"web\"\n",
+                n + 1
+            )
+        })
+        .collect();
+    let head = CONFIG.split("[[pool]]").next().unwrap();
+    let text = format!("{head}[[pool]]\nname = \"web\"\nbackends = [{backends}]\n{services}");
+    bench.write("lb.toml", text.as_bytes());
+    bench.write(
+        "in.pcapng",
+        &capture(&[syn4(1, 80), syn4(1, 80), syn4(1, 81)]),
+    );
+    let report = bench.report(&[]);
+    let services = report["services"].as_object().unwrap();
+    assert_eq!(
+        (services.len(), &services["s0"]),
+        (1_000, &json!({"packets": 0, "bytes": 0, "backends": {}}))
+    );
+    let backends = services["s79"]["backends"].as_object().unwrap();
+    assert_eq!(backends.len(), 1);
+    assert_eq!(
+        backends.values().next(),
+        Some(&json!({"packets": 2, "bytes": 80}))
+    );
+    let output = bench.replay(&["--in", "in.pcapng"]);
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.lines().count() < 30, "{table}");
+    for words in [
+        "service s79: 2 packets",
+        "no packets for 999 more of its pool's backends",
+        "no packets for s0, s1, s10",
+        "and 978 more services",
+    ] {
+        assert!(table.contains(words), "{words} is missing in\n{table}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::compare::{Comparison, Moved, PoolComparison, Unmatched};
 use super::tally::{Tally, Traffic};
 use crate::packet::DropReason;
-use crate::table::Snapshot;
+use crate::table::{Snapshot, View};
 
 /// Moved flows that people are shown; programs get all.
 const SHOWN: usize = 20;
@@ -34,18 +34,23 @@ pub(super) struct Report {
     snapped: u64,
     /// Name to traffic.
     services: BTreeMap<String, ServiceReport>,
-    seconds: f64,
-    packets_per_second: u64,
+    /// What a clock says is for people only: the same input gives the same JSON.
+    #[serde(skip)]
+    elapsed: Duration,
     #[serde(skip_serializing_if = "Option::is_none")]
     compare: Option<Comparison>,
 }
 
-/// All packets for a service, and what was forwarded to each of its pool's backends.
+/// All packets for a service, and those for each of its pool's backends that got some: services that share a pool of
+/// thousands would list it thousands of times.
 #[derive(Debug, Serialize)]
 struct ServiceReport {
     #[serde(flatten)]
     traffic: Traffic,
     backends: BTreeMap<String, Traffic>,
+    /// How many of the pool's backends got none.
+    #[serde(skip)]
+    others: usize,
 }
 
 impl Report {
@@ -57,7 +62,6 @@ impl Report {
         compare: Option<Comparison>,
     ) -> Self {
         let flows = tally.flows();
-        let seconds = elapsed.as_secs_f64();
         Report {
             rx: tally.received,
             tx: tally.sent(),
@@ -69,10 +73,20 @@ impl Report {
             flows_estimated: flows.estimated,
             snapped: tally.snapped,
             services: services(tally, snapshot),
-            seconds,
-            packets_per_second: (tally.received as f64 / seconds.max(1e-9)) as u64,
+            elapsed,
             compare,
         }
+    }
+
+    /// How many packets, how long they took, and the rate.
+    pub(super) fn pace(&self) -> String {
+        format!("{} packets in {}", self.rx, self.time())
+    }
+
+    fn time(&self) -> String {
+        let seconds = self.elapsed.as_secs_f64();
+        let rate = (self.rx as f64 / seconds.max(1e-9)) as u64;
+        format!("{seconds:.2} s, {rate} packets/s")
     }
 }
 
@@ -85,45 +99,36 @@ fn drops(tally: &Tally) -> BTreeMap<&'static str, u64> {
 }
 
 fn services(tally: &Tally, snapshot: &Snapshot) -> BTreeMap<String, ServiceReport> {
-    let services = snapshot
-        .tables
-        .services
-        .iter()
-        .zip(0..)
+    let services = snapshot.tables.services.iter().zip(0..);
+    services
         .map(|(service, index)| {
-            let traffic = tally.services.get(&index).copied().unwrap_or_default();
             let view = snapshot.tables.views.get(service.view as usize);
-            let backends = view.into_iter().flat_map(|view| {
-                let numbers = view.first_backend..;
-                view.backends.iter().zip(numbers)
-            });
-            let backends = backends.map(|(backend, number)| {
-                let traffic = tally
-                    .backends
-                    .get(&(index, number))
-                    .copied()
-                    .unwrap_or_default();
-                (backend.name.to_string(), traffic)
-            });
-            (
-                service.name.to_string(),
-                ServiceReport {
-                    traffic,
-                    backends: backends.collect(),
-                },
-            )
-        });
-    services.collect()
+            let report = service_report(tally, view, index);
+            (service.name.to_string(), report)
+        })
+        .collect()
+}
+
+/// The report of service `index`, whose pool is `view`.
+fn service_report(tally: &Tally, view: Option<&View>, index: u32) -> ServiceReport {
+    let reached = tally.backends.range((index, 0)..=(index, u32::MAX));
+    let backends: BTreeMap<_, _> = reached
+        .filter_map(|(&(_, number), &traffic)| {
+            let place = number.checked_sub(view?.first_backend)?;
+            let backend = view?.backends.get(place as usize)?;
+            Some((backend.name.to_string(), traffic))
+        })
+        .collect();
+    ServiceReport {
+        traffic: tally.services.get(&index).copied().unwrap_or_default(),
+        others: view.map_or(0, |view| view.backends.len()) - backends.len(),
+        backends,
+    }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (rate, seconds) = (self.packets_per_second, self.seconds);
-        writeln!(
-            f,
-            "received    {:>12}   in {seconds:.2} s, {rate} packets/s",
-            self.rx
-        )?;
+        writeln!(f, "received    {:>12}   in {}", self.rx, self.time())?;
         for (name, count) in [
             ("forwarded", self.forwarded),
             ("answered", self.answered),
@@ -170,19 +175,42 @@ impl Report {
     }
 
     fn write_services(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut silent = Vec::new();
         for (name, service) in &self.services {
-            let Traffic { packets, bytes } = service.traffic;
-            writeln!(f, "\nservice {name}: {packets} packets, {bytes} bytes")?;
-            for (name, traffic) in &service.backends {
-                let share = 100.0 * traffic.packets as f64 / packets.max(1) as f64;
-                let Traffic { packets, bytes } = traffic;
-                writeln!(
-                    f,
-                    "  {name:<22}{packets:>12} packets {bytes:>14} bytes {share:>6.2} %"
-                )?;
+            if service.traffic.packets == 0 {
+                silent.push(name.as_str());
+            } else {
+                service.write(name, f)?;
             }
         }
-        Ok(())
+        if silent.is_empty() {
+            return Ok(());
+        }
+        let shown = &silent[..silent.len().min(SHOWN)];
+        write!(f, "\nno packets for {}", shown.join(", "))?;
+        match silent.len() - shown.len() {
+            0 => writeln!(f),
+            more => writeln!(f, " and {more} more services"),
+        }
+    }
+}
+
+impl ServiceReport {
+    fn write(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Traffic { packets, bytes } = self.traffic;
+        writeln!(f, "\nservice {name}: {packets} packets, {bytes} bytes")?;
+        for (name, traffic) in &self.backends {
+            let share = 100.0 * traffic.packets as f64 / packets.max(1) as f64;
+            let Traffic { packets, bytes } = traffic;
+            writeln!(
+                f,
+                "  {name:<22}{packets:>12} packets {bytes:>14} bytes {share:>6.2} %"
+            )?;
+        }
+        match self.others {
+            0 => Ok(()),
+            others => writeln!(f, "  no packets for {others} more of its pool's backends"),
+        }
     }
 }
 
