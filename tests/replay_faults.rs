@@ -4,9 +4,11 @@
 
 mod replay_fixture;
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write;
-use std::process::Stdio;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
 use replay_fixture::{Bench, arp, capture, packets, ping4, program, stderr, syn4, syn6};
@@ -83,9 +85,44 @@ fn files_that_cannot_be_opened_are_named() {
         ),
     ] {
         let output = bench.replay(&arguments);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(stderr(&output).contains(words), "{}", stderr(&output));
     }
+}
+
+/// What the files of a command line are to somebody who may not have them.
+#[test]
+fn files_that_may_not_be_opened_are_a_matter_of_permission() {
+    const NOBODY: u32 = 65534;
+    let bench = Bench::new();
+    bench.write("in.pcapng", &capture(&[]));
+    bench.write("secret", b"");
+    let set = |name: &str, mode| {
+        std::fs::set_permissions(bench.path(name), Permissions::from_mode(mode)).unwrap();
+    };
+    set("secret", 0o000);
+    set(".", 0o555);
+    // The checkout may be where only its owner gets.
+    let theirs = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(theirs.path(), Permissions::from_mode(0o755)).unwrap();
+    let copy = theirs.path().join("tentetsu");
+    std::fs::copy(env!("CARGO_BIN_EXE_tentetsu"), &copy).unwrap();
+    for arguments in [
+        vec!["--in", "secret"],
+        vec!["--in", "in.pcapng", "--out", "secret"],
+        vec!["--in", "in.pcapng", "--out", "new"],
+        vec!["--in", "in.pcapng", "--verdicts", "new"],
+    ] {
+        let mut command = Command::new(&copy);
+        command.current_dir(bench.folder.path());
+        if nix::unistd::geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command.args(["replay", "--config", "lb.toml"]);
+        let output = command.args(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(77), "{}", stderr(&output));
+    }
+    set(".", 0o755);
 }
 
 #[test]
@@ -102,13 +139,50 @@ fn an_input_is_never_overwritten() {
         let output = bench.replay(&[["--in", "in.pcapng"], arguments].concat());
         assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     }
-    assert_eq!(
-        bench
-            .replay(&["--in", "in.pcapng", "--out", "a", "--verdicts", "a"])
-            .status
-            .code(),
-        Some(2)
-    );
+    assert_eq!(bench.read("in.pcapng"), input);
+}
+
+/// Refused before anything is opened: what was in the file is still there.
+#[test]
+fn an_output_is_not_written_twice() {
+    let bench = Bench::new();
+    bench.write("in.pcapng", &capture(&[syn4(1, 80)]));
+    bench.write("a", b"precious");
+    std::os::unix::fs::symlink("a", bench.path("link")).unwrap();
+    let again = "./a";
+    for (out, verdicts) in [
+        ("a", "a"),
+        ("a", again),
+        ("a", "link"),
+        ("link", "a"),
+        ("new", "./new"),
+    ] {
+        let arguments = ["--in", "in.pcapng", "--out", out, "--verdicts", verdicts];
+        let output = bench.replay(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains("already in use by this replay"));
+        assert_eq!(bench.read("a"), b"precious", "{out} {verdicts}");
+        assert!(!bench.path("new").exists());
+    }
+}
+
+/// What the shell opened counts as well.
+#[test]
+fn streams_are_not_overwritten() {
+    let bench = Bench::new();
+    let input = capture(&[syn4(1, 80)]);
+    bench.write("in.pcapng", &input);
+    bench.write("report", b"");
+    for out in ["in.pcapng", "report", "/dev/stdout"] {
+        let status = program(bench.folder.path())
+            .args(["replay", "--config", "lb.toml", "--in", "-", "--out", out])
+            .stdin(File::open(bench.path("in.pcapng")).unwrap())
+            .stdout(File::create(bench.path("report")).unwrap())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(2), "{out}");
+    }
     assert_eq!(bench.read("in.pcapng"), input);
 }
 
@@ -118,7 +192,7 @@ fn a_full_disk_and_a_wrong_configuration_have_their_exit_codes() {
     bench.write("in.pcapng", &capture(&[syn4(1, 80)]));
     for option in ["--out", "--verdicts"] {
         let output = bench.replay(&["--in", "in.pcapng", option, "/dev/full"]);
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(69));
         assert!(
             stderr(&output).contains("can't write /dev/full"),
             "{}",

@@ -82,10 +82,12 @@ struct StageFigures {
 pub fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
     let config = config::load(&args.config)?;
     if let Err(error) = std::fs::File::open(&args.input) {
-        return Err(Failure {
-            exit: Exit::No,
-            message: format!("can't read {}: {error}", args.input.display()),
-        });
+        let exit = match error.kind() {
+            io::ErrorKind::PermissionDenied => Exit::Permission,
+            _ => Exit::Usage,
+        };
+        let message = format!("can't read {}: {error}", args.input.display());
+        return Err(Failure { exit, message });
     }
     let load = Load {
         drained: args.drained,

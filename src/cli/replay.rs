@@ -11,19 +11,16 @@ mod run;
 mod tally;
 mod verdicts;
 
-use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
 use super::offline::Offline;
 use super::{Exit, Failure};
 use crate::port::pcap::{PcapPort, ReadError, Reader, Writer};
-use crate::table::Snapshot;
-use files::{Files, Input, OpenError};
+use files::{Input, OpenError, Outputs, keep_apart};
 use report::Report;
 use run::{Replay, RunError};
 
@@ -39,6 +36,9 @@ use run::{Replay, RunError};
 /// damaged capture is replayed up to the fault, whose byte offset is named; the exit code is then 1.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
+Exit codes: 0 done, 1 the capture is damaged, 2 a wrong command line, or a file in it that can't be opened,
+69 no room to write, 77 a file that may not be read or written, 78 the configuration can't be read or has faults
+
 Examples:
   tentetsu replay --config lb1.toml --in clients.pcap
   tentetsu replay --config lb1.toml --in clients.pcap --out sent.pcapng --verdicts verdicts.jsonl
@@ -86,25 +86,16 @@ enum Format {
 /// When a file can't be read or written, when the configuration is wrong, or at a fault of the capture (after
 /// the packets before it were replayed and reported).
 pub fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
-    let mut files = Files::default();
-    let first = snapshot(&args.config, &mut files)?;
-    let other = args
-        .compare
-        .as_deref()
-        .map(|path| snapshot(path, &mut files))
-        .transpose()?;
-    let Input { stream, size } = files.open(&args.input)?;
+    keep_apart(&args.read(), &args.written())?;
+    let snapshot = |path: &PathBuf| Offline::load(path).map(|offline| offline.snapshot);
+    let first = snapshot(&args.config)?;
+    let other = args.compare.as_ref().map(snapshot).transpose()?;
+    let Input { stream, size } = Input::open(&args.input)?;
     let capture = Reader::open(stream).map_err(|error| damaged(&args.input, &error))?;
-    let output = args
-        .out
-        .as_deref()
-        .map(|path| writer(path, &mut files))
-        .transpose()?;
-    let verdicts = args
-        .verdicts
-        .as_deref()
-        .map(|path| files.create(path))
-        .transpose()?;
+    let Outputs { packets, verdicts } =
+        Outputs::open(args.out.as_deref(), args.verdicts.as_deref())?;
+    let output = packets.map(Writer::new).transpose();
+    let output = output.map_err(|error| failed(args, RunError::Packets(error)))?;
 
     let replay = Replay {
         port: PcapPort::new(capture, output),
@@ -124,15 +115,20 @@ pub fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
     Ok(Exit::Ok.into())
 }
 
-fn snapshot(path: &Path, files: &mut Files) -> Result<Arc<Snapshot>, Failure> {
-    let offline = Offline::load(path)?;
-    files.protect(path);
-    Ok(offline.snapshot)
-}
+impl ReplayArgs {
+    /// The files that are read.
+    fn read(&self) -> Vec<&Path> {
+        let both = [self.config.as_path(), &self.input];
+        both.into_iter().chain(self.compare.as_deref()).collect()
+    }
 
-fn writer(path: &Path, files: &mut Files) -> Result<Writer<File>, Failure> {
-    let file = files.create(path)?;
-    Writer::new(file).map_err(|error| unwritten(path, &error))
+    /// The files that are written.
+    fn written(&self) -> Vec<&Path> {
+        [&self.out, &self.verdicts]
+            .into_iter()
+            .filter_map(Option::as_deref)
+            .collect()
+    }
 }
 
 fn print(report: &Report, format: Format) -> io::Result<()> {
@@ -162,7 +158,7 @@ fn unwritten(path: &Path, error: &io::Error) -> Failure {
         path.display()
     );
     Failure {
-        exit: Exit::No,
+        exit: Exit::Unreachable,
         message,
     }
 }
@@ -181,8 +177,9 @@ impl From<OpenError> for Failure {
             OpenError::Refused { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
                 Exit::Permission
             }
-            OpenError::Refused { .. } => Exit::No,
-            OpenError::Clash(_) | OpenError::StandardOutput => Exit::Usage,
+            OpenError::Refused { .. } | OpenError::Clash(_) | OpenError::StandardOutput => {
+                Exit::Usage
+            }
         };
         Failure {
             exit,
