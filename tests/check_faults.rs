@@ -95,6 +95,9 @@ fn node() {
             ("[node]\n«statedir» = \"/x\"", "did you mean `state_dir`?"),
             ("[node]\n«colour» = 1", "known here: name, state_dir"),
             ("[«nodes»]", "did you mean `node`?"),
+            ("[node]\n«burst» = 1", "`burst` belongs under [workers]"),
+            ("[node]\n«ports» = 1", "`ports` belongs under [[service]]"),
+            ("[[«backend»]]", "did you mean `backends` under [[pool]]?"),
             ("«[[node]]»\nname = \"a\"", "this is an array, not a table"),
         ],
     );
@@ -180,6 +183,56 @@ fn maglev() {
         &format!("[maglev]\nslots = 5\n[[pool]]\nname = \"six\"\nbackends = «[{six}]»"),
         &["set `maglev.slots` to 601"],
     );
+}
+
+#[test]
+fn switches_are_words() {
+    check_each(
+        "[flows]\n",
+        &[
+            ("moving_slots = «true»", "write \"on\", in double quotes"),
+            ("moving_slots = «false»", "write \"off\", in double quotes"),
+            ("moving_slots = «1»", "write one of \"on\", \"off\""),
+            ("«moving_slot» = 1", "did you mean `moving_slots`?"),
+        ],
+    );
+    check(
+        "[dpdk]\nhuge_pages = «true»",
+        &["\"auto\", \"required\", \"off\""],
+    );
+    check(
+        "[dpdk]\nhuge_pages = «false»",
+        &["write \"off\", in double quotes"],
+    );
+    let top = faults("moving_slots = \"on\"\n");
+    let told = top.to_string();
+    assert!(
+        told.contains("`moving_slots` belongs under [flows]"),
+        "{told}"
+    );
+}
+
+/// The parser does not say where such a key is.
+#[test]
+fn a_key_of_too_many_parts_has_a_place() {
+    let key = vec!["a"; 50_000].join(".");
+    let quoted = format!("[node]\nname = \"{}\"\n", ".".repeat(100));
+    for (line, place) in [
+        (format!("  {key} = 1"), (4, 3)),
+        (format!("[{key}]"), (4, 1)),
+    ] {
+        let faults = faults(&format!("{quoted}# {key}\n{line}\n[workers]\n"));
+        let fault = &faults.list()[0];
+        assert_eq!((fault.line, fault.column), place);
+        let shown = faults.to_string();
+        assert!(shown.len() < 2_000, "{} bytes", shown.len());
+        for words in ["this key has too many parts", "as in `api.socket`"] {
+            assert!(shown.contains(words), "{shown}");
+        }
+    }
+    let nested = format!("{BASE}[node]\nname = {}", "[".repeat(100));
+    let nested = parse("lb.toml", &nested).expect_err("nested");
+    assert!(nested.to_string().contains("nested too deeply"), "{nested}");
 }
 
 #[test]

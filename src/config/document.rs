@@ -10,36 +10,15 @@ use super::report::Report;
 use super::section::Section;
 use super::{
     Config, MAX_POOLS, MAX_SERVICES, api, dpdk, flows, maglev, node, pool, port, references,
-    service, workers,
+    service, syntax, workers,
 };
 
-const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 9] = [
     "node", "dpdk", "workers", "maglev", "flows", "api", "port", "pool", "service",
 ];
 
 /// As many as DPDK itself takes (`RTE_MAX_ETHPORTS`).
 const MAX_PORTS: usize = 32;
-
-/// Every key that a file may have, as (section, key); `pool.backends` is the section of a pool's backends.
-pub fn known_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let sections: [(&str, &[&str]); 12] = [
-        ("node", &node::KEYS),
-        ("dpdk", &dpdk::KEYS),
-        ("workers", &workers::KEYS),
-        ("maglev", &maglev::KEYS),
-        ("flows", &flows::KEYS),
-        ("api", &api::KEYS),
-        ("api.peers", &api::PEER_KEYS),
-        ("api.tokens", &api::TOKEN_KEYS),
-        ("port", &port::KEYS),
-        ("pool", &pool::KEYS),
-        ("pool.backends", &pool::BACKEND_KEYS),
-        ("service", &service::KEYS),
-    ];
-    sections
-        .into_iter()
-        .flat_map(|(section, keys)| keys.iter().map(move |key| (section, *key)))
-}
 
 /// Parses and checks the text of a configuration file.
 ///
@@ -49,33 +28,11 @@ pub fn known_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// All faults of the text; only a syntax error ends the reading early.
 pub fn parse(name: &str, text: &str) -> Result<Config, Faults> {
     let report = Report::new(name, text);
-    let config = syntax(text, &report).and_then(|table| read(&table, &report));
+    let config = syntax::table(text, &report).and_then(|table| read(&table, &report));
     match (report.finish(), config) {
         (None, Some(config)) => Ok(config),
         (faults, _) => Err(faults.unwrap_or_else(Faults::none)),
     }
-}
-
-/// The TOML tree. A key that is there twice is reported, and the rest is still read.
-fn syntax<'a>(text: &'a str, report: &Report) -> Option<DeTable<'a>> {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let mut whole = true;
-    for error in errors {
-        let place = Place {
-            span: error.span().unwrap_or(text.len()..text.len()),
-            path: String::new(),
-        };
-        let message = error.message();
-        let twice = message == "duplicate key";
-        let hint = if twice {
-            "take one of the two out; a list of tables is written [[...]]"
-        } else {
-            "this is not TOML: `tentetsu config example` shows the form"
-        };
-        report.fault(&place, message, hint);
-        whole &= twice;
-    }
-    whole.then(|| table.into_inner())
 }
 
 fn read(table: &DeTable<'_>, report: &Report) -> Option<Config> {

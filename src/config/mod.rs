@@ -13,6 +13,7 @@ mod dpdk;
 mod exception;
 mod fault;
 mod flows;
+mod keys;
 pub(crate) mod limits;
 mod load;
 mod maglev;
@@ -27,6 +28,7 @@ mod report;
 pub(crate) mod rules;
 mod section;
 mod service;
+mod syntax;
 mod value;
 mod workers;
 
@@ -37,8 +39,9 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use document::{known_keys, parse};
+pub use document::parse;
 pub use fault::{Fault, Faults};
+pub use keys::known_keys;
 pub use limits::{MAX_BACKENDS, MAX_POOLS, MAX_SERVICES, MAX_WEIGHT};
 pub use load::{LoadError, load};
 pub use maglev::DEFAULT_SLOTS;

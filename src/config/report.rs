@@ -69,10 +69,14 @@ impl Report {
             .partition_point(|&start| start <= place.span.start)
     }
 
+    /// Whether a further fault would only be counted, so that nobody reads its words.
+    pub fn is_full(&self) -> bool {
+        self.list.borrow().len() == MAX_FAULTS
+    }
+
     /// Adds a fault.
     pub fn fault(&self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
-        let mut list = self.list.borrow_mut();
-        if list.len() == MAX_FAULTS {
+        if self.is_full() {
             self.left_out.set(self.left_out.get() + 1);
             return;
         }
@@ -80,7 +84,7 @@ impl Report {
         let end = boundary(&self.text, place.span.end).max(start);
         let line = self.line_starts.partition_point(|&from| from <= start);
         let line_start = self.line_starts[line - 1];
-        list.push(Fault {
+        self.list.borrow_mut().push(Fault {
             file: Arc::clone(&self.file),
             line,
             column: self.text[line_start..start].chars().count() + 1,

@@ -2,6 +2,7 @@
 
 use toml::de::DeTable;
 
+use super::keys;
 use super::place::Place;
 use super::report::Report;
 use super::value::Value;
@@ -20,16 +21,17 @@ impl<'a> Section<'a> {
         table: &'a DeTable<'a>,
         place: Place,
         report: &'a Report,
-        keys: &'static [&'static str],
+        known: &'static [&'static str],
     ) -> Self {
         for key in table
             .keys()
-            .filter(|key| !keys.contains(&key.get_ref().as_ref()))
+            .filter(|key| !known.contains(&key.get_ref().as_ref()))
         {
             let name = key.get_ref().as_ref();
-            let hint = match similar(name, keys) {
-                Some(known) => format!("did you mean `{known}`?"),
-                None => format!("known here: {}", keys.join(", ")),
+            let hint = if report.is_full() {
+                String::new()
+            } else {
+                keys::hint(name, known)
             };
             report.fault(
                 &place.key(name, key.span()),
@@ -41,7 +43,7 @@ impl<'a> Section<'a> {
             table: Some(table),
             place,
             report,
-            keys,
+            keys: known,
         }
     }
 

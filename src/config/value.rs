@@ -127,16 +127,27 @@ impl<'a> Value<'a> {
 
     /// One word out of a few.
     pub fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<Found<T>> {
+        let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+        if !self.is_text() {
+            self.mistyped("a string", &self.word_hint(&words));
+            return None;
+        }
         self.parse(|text| {
             let chosen = choices.iter().find(|(word, _)| *word == text);
             chosen.map(|&(_, value)| value).ok_or_else(|| {
-                let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-                Problem::new(
-                    format!("{text:?} is not known here"),
-                    choice_hint(text, &words),
-                )
+                let message = format!("{text:?} is not known here");
+                Problem::new(message, choice_hint(text, &words))
             })
         })
+    }
+
+    /// Which of the words stands for this value of another type: TOML has booleans, and a switch here has words.
+    fn word_hint(&self, words: &[&str]) -> String {
+        let meant = self.value.as_bool().map(|on| if on { "on" } else { "off" });
+        match meant.filter(|word| words.contains(word)) {
+            Some(word) => format!("write {word:?}, in double quotes"),
+            None => choice_hint("", words),
+        }
     }
 
     /// The elements of an array, at most `limit`; `form` shows how it is written.
