@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tentetsu::config::{
-    Config, Device, Encap, Exception, HugePages, Idle, Millis, Protocol, UdpFlows, known_keys,
-    load, parse,
+    Against, Config, Device, Encap, Exception, HugePages, Idle, Millis, Protocol, UdpFlows,
+    known_keys, load, parse,
 };
 
 const EXAMPLE: &str = include_str!("../config/example.toml");
@@ -45,7 +45,7 @@ fn every_file_is_good() {
         );
     }
     for path in files {
-        let config = load(&path).unwrap_or_else(|error| panic!("{error}"));
+        let config = load(&path, Against::Everything).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(config.ports[0].name, "wan");
         assert_eq!(config.services.len(), 1);
     }
@@ -62,9 +62,18 @@ fn the_example_has_every_key() {
         if let Some(key) = line.strip_suffix(" = [") {
             list = format!(".{key}");
         }
+        let line = commented_key(line).unwrap_or(line);
+        if let Some((key, inline)) = line.split_once(" = [{ ") {
+            found.push((section.clone(), key.to_owned()));
+            let inner = inline
+                .split(", ")
+                .filter_map(|setting| setting.split_once(" = "));
+            found.extend(inner.map(|(inner, _)| (format!("{section}.{key}"), inner.to_owned())));
+            continue;
+        }
         let (inner, setting) = match line.trim_start().strip_prefix('{') {
             Some(inline) => (list.as_str(), inline),
-            None => ("", commented_key(line).unwrap_or(line)),
+            None => ("", line),
         };
         for setting in setting.split(',') {
             if let Some((key, _)) = setting.split_once(" = ") {
@@ -90,6 +99,9 @@ fn the_defaults_in_the_example_are_the_defaults() {
     assert_eq!(good(EXAMPLE), good(&EXAMPLE.replace(", weight = 100", "")));
 }
 
+/// Keys of the API that go together only: TLS of certificate and key, an address of a token.
+const TOGETHER: [&str; 4] = ["listen", "tls_certificate", "tls_key", "tokens"];
+
 #[test]
 fn each_commented_key_of_the_example_can_be_used() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -103,15 +115,24 @@ fn each_commented_key_of_the_example_can_be_used() {
         .lines()
         .filter(|line| commented_key(line).is_some())
         .collect();
-    assert_eq!(keys.len(), 11);
-    for key in keys {
+    assert_eq!(keys.len(), 16);
+    let is_api = |key: &str| {
+        TOGETHER
+            .iter()
+            .any(|name| key.starts_with(&format!("# {name} = ")))
+    };
+    for key in &keys {
         let setting = commented_key(key).expect("filtered");
         let mut text = EXAMPLE.replace(key, setting);
+        if is_api(key) {
+            let others = keys.iter().filter(|key| is_api(key));
+            text = others.fold(text, |text, key| text.replace(key, &key[2..]));
+        }
         if setting.starts_with("flows") {
             text = text.replace("protocol = \"tcp\"", "protocol = \"udp\"");
         }
         fs::write(&path, text).expect("written");
-        let config = load(&path).unwrap_or_else(|error| panic!("{error}"));
+        let config = load(&path, Against::HashKey).unwrap_or_else(|error| panic!("{error}"));
         if setting.starts_with("hash_key") {
             let expected = std::array::from_fn(|index| u8::try_from(index).expect("small"));
             assert_eq!(config.maglev.hash_key, Some(expected), "{setting}");

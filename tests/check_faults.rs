@@ -185,6 +185,36 @@ fn maglev() {
     );
 }
 
+/// However the packets will lie; what depends on free huge pages is known at the start only.
+#[test]
+fn memory_holds_the_packets_of_the_queues() {
+    let wan = "[[port]]\nname = \"wan\"\ndevice = \"net_af_xdp1,iface=eth1\"\nrx_descriptors = ";
+    check(
+        &format!("{wan}32768\n[dpdk]\nmemory_mib = «32»"),
+        &["set `memory_mib` under [dpdk] to at least 98"],
+    );
+    check(
+        &format!("{wan}8192\n[dpdk]\nhuge_pages = \"off\"\nmemory_mib = «64»"),
+        &["64 MiB hold 16384 packets, and the ports' queues need 17408"],
+    );
+    let text = format!("{BASE}{wan}8192\n[dpdk]\nhuge_pages = \"auto\"\nmemory_mib = 64");
+    parse("lb.toml", &text).expect("with huge pages it is enough");
+    let port = |n| {
+        format!("[[port]]\nname = \"p{n}\"\ndevice = \"net_null{n}\"\ntx_descriptors = 32768\n")
+    };
+    let ports: String = (0..8).map(port).collect();
+    let faults = faults(&ports);
+    let fault = &faults.list()[0];
+    assert_eq!(
+        (fault.line, fault.column, fault.path.as_str()),
+        (1, 1, "dpdk")
+    );
+    assert!(
+        fault.message.starts_with("256 MiB hold 110376 packets"),
+        "{fault}"
+    );
+}
+
 #[test]
 fn switches_are_words() {
     check_each(

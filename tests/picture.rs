@@ -147,7 +147,7 @@ fn snapshot(moves: bool) -> Snapshot {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lb.toml");
     std::fs::write(&path, CONFIG).unwrap();
-    let config = config::load(&path).unwrap();
+    let config = config::load(&path, config::Against::HashKey).unwrap();
     let mut plan = Plan::of_config(&config, HashKey::default());
     if moves {
         plan.views.iter_mut().for_each(set_moving);

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::config::{self, Config, Idle, LoadError};
+use crate::config::{self, Against, Config, Idle, LoadError};
 use crate::control::KeyError;
 use crate::control::api::events::Events;
 use crate::control::api::node::Call;
@@ -111,7 +111,7 @@ impl Error {
 /// # Errors
 /// [`Error`] names what is wrong and the mend.
 pub fn run(path: &Path) -> Result<(), Error> {
-    let written = config::load(path)?;
+    let written = config::load(path, Against::Everything)?;
     let spread = source::spread(&written)?;
     let cores = cores(&written)?;
     let (sender, events) = mpsc::channel();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ports::{OwnAddress, with_kernel_addresses};
-use crate::config::{self, Config};
+use crate::config::{self, Against, Config};
 use crate::control::command::Command;
 use crate::control::ledger::{Refusal, Request};
 use crate::control::{KeyError, resolve_key};
@@ -60,7 +60,8 @@ impl Source {
     /// # Errors
     /// [`ReloadError`].
     pub fn read(&self) -> Result<Reload, ReloadError> {
-        let written = config::load(&self.path)?;
+        // Of the API nothing changes before a restart: a user or a file that is gone by now keeps no pool from changing.
+        let written = config::load(&self.path, Against::HashKey)?;
         if let Some(section) = needs_restart(&self.written, &written) {
             return Err(ReloadError::NeedsRestart(section));
         }

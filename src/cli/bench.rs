@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Exit, Failure};
 use crate::appliance::bench::{Load, Measured, Reading, bench};
-use crate::config;
+use crate::config::{self, Against};
 
 /// Measure the packet path on one core, over a capture replayed from memory
 ///
@@ -80,7 +80,7 @@ struct StageFigures {
 /// # Errors
 /// As of `run`: no permission, no memory, no such file.
 pub fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
-    let config = config::load(&args.config)?;
+    let config = config::load(&args.config, Against::HashKey)?;
     if let Err(error) = std::fs::File::open(&args.input) {
         let exit = match error.kind() {
             io::ErrorKind::PermissionDenied => Exit::Permission,

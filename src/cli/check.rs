@@ -7,25 +7,34 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::{Exit, Failure};
-use crate::config::{self, Config, Fault, LoadError};
+use crate::config::{self, Against, Config, Fault, LoadError};
 
 /// Check a configuration file and report all of its faults at once
 ///
 /// Needs no root, no NIC and no DPDK. Each fault names its file, line and column, shows the line, and says what
-/// to write instead. Exits with 0 if the file is good, with 78 if not, with 77 if it may not be read.
+/// to write instead. Exits with 0 if the file is good, with 78 if not, with 77 if all that is wrong is that this user may
+/// not read it, or a file that it names.
 ///
-/// A running appliance re-reads its file on SIGHUP, by the same rules: check before you send it.
+/// What the file names has to be there, as for `run`: the hash key's file, the API's tokens, certificate and key, and the
+/// users of `api.peers`. With --elsewhere these are not looked for: the file is for another machine. NICs, cores, huge
+/// pages and addresses to listen on are looked at by `run` alone.
+///
+/// A running appliance re-reads its file on SIGHUP, by the same rules, but for `[api]`, which is read at its start.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   tentetsu config example > lb1.toml
   tentetsu check --config lb1.toml
   tentetsu check --config lb1.toml --format json | jq -r '.[] | \"\\(.line): \\(.message)\"'
+  tentetsu check --elsewhere --config lb1.toml          # in a repository of configurations
   tentetsu check --config lb1.toml && kill -HUP \"$(pidof tentetsu)\"")]
 pub struct CheckArgs {
     /// The configuration file (TOML)
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// The file is for another machine: do not look for the files and users that it names
+    #[arg(long)]
+    elsewhere: bool,
     /// How faults are printed
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -44,8 +53,14 @@ enum Format {
 /// # Errors
 /// When the file can't be read, or the answer not be written.
 pub fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
-    let (exit, faults) = match config::load(&args.config) {
+    let against = if args.elsewhere {
+        Against::Nothing
+    } else {
+        Against::Everything
+    };
+    let (exit, faults) = match config::load(&args.config, against) {
         Ok(config) => (Exit::Ok, Ok(config)),
+        Err(LoadError::Faults(faults)) if faults.is_permission() => (Exit::Permission, Err(faults)),
         Err(LoadError::Faults(faults)) => (Exit::Config, Err(faults)),
         Err(LoadError::Read { path, source }) => return unread(args, path, source),
     };

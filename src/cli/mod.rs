@@ -63,8 +63,8 @@ Examples:
   tentetsu config example > lb1.toml && tentetsu check --config lb1.toml
   tentetsu run --config lb1.toml
 
-Exit codes: 0 done, 1 a negative answer, 2 a wrong command line, 69 something can't be reached,
-77 not permitted, 78 the configuration is wrong")]
+Exit codes: 0 done, 1 a negative answer, 2 a wrong command line or a file in it that can't be opened,
+69 something can't be had or reached, 77 not permitted, 78 the configuration is wrong")]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -137,8 +137,7 @@ pub fn main() -> ExitCode {
 
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
-        let denied = matches!(&error, LoadError::Read { source, .. } if source.kind() == ErrorKind::PermissionDenied);
-        let exit = if denied {
+        let exit = if error.is_permission() {
             Exit::Permission
         } else {
             Exit::Config

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Failure;
-use crate::config;
+use crate::config::{self, Against};
 use crate::control::synthetic_snapshot;
 use crate::table::{HashKey, Snapshot};
 
@@ -20,7 +20,7 @@ impl Offline {
     /// # Errors
     /// When the file can't be read or has faults.
     pub fn load(path: &Path) -> Result<Self, Failure> {
-        let config = config::load(path)?;
+        let config = config::load(path, Against::HashKey)?;
         let key = config.maglev.hash_key.unwrap_or_else(|| {
             eprintln!(
                 "tentetsu: {} has no maglev.hash_key: a key of zeros is used, so slots and backends are not those \

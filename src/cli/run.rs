@@ -80,9 +80,6 @@ pub(super) fn failure(error: Error) -> Failure {
 }
 
 fn exit(error: &Error) -> Exit {
-    if matches!(error, Error::OwnAddress(_)) {
-        return Exit::Config;
-    }
     let denied = match error {
         Error::Dpdk(error) => error.is_permission(),
         Error::Key(error) => error.is_permission(),
@@ -92,10 +89,16 @@ fn exit(error: &Error) -> Exit {
         Error::System { source, .. } => source.kind() == std::io::ErrorKind::PermissionDenied,
         _ => false,
     };
-    if denied {
-        Exit::Permission
-    } else {
-        Exit::Unreachable
+    let wrong = match error {
+        Error::OwnAddress(_) => true,
+        Error::Dpdk(error) => error.is_config(),
+        Error::Api(error) => error.is_config(),
+        _ => false,
+    };
+    match (denied, wrong) {
+        (true, _) => Exit::Permission,
+        (false, true) => Exit::Config,
+        (false, false) => Exit::Unreachable,
     }
 }
 

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::credentials;
 use super::place::Found;
 use super::report::Problem;
 use super::section::Section;
 use super::value::Value;
-use super::{Api, Peer, PeerUser, Role, Tls, Token};
+use super::{Against, Api, Peer, PeerUser, Role, Tls, Token};
 
 pub(super) const KEYS: [&str; 6] = [
     "socket",
@@ -33,15 +34,23 @@ const ROLES: [(&str, Role); 3] = [
     (Role::Admin.name(), Role::Admin),
 ];
 
-pub(super) fn read(section: &Section, folder: &Path) -> Api {
+pub(super) fn read(section: &Section, folder: &Path, against: Against) -> Api {
     let listen = addresses(section);
     let files = ["tls_certificate", "tls_key"].map(|key| {
         let file = section.value(key).and_then(|value| value.path(folder));
         file.map(|file| file.value)
     });
     check_pair(section);
+    let tls = match files {
+        [Some(certificate), Some(key)] => Some(Tls { certificate, key }),
+        _ => None,
+    };
+    if against == Against::Everything {
+        tls.iter().for_each(|tls| check_tls(section, tls));
+    }
     let given = section.sections("tokens", &TOKEN_KEYS, MOST_TOKENS, TOKEN_FORM);
-    let tokens: Vec<_> = given.iter().filter_map(|of| token(of, folder)).collect();
+    let tokens = given.iter().filter_map(|of| token(of, folder, against));
+    let tokens: Vec<_> = tokens.collect();
     section
         .report
         .unique("token", tokens.iter().map(|(name, _)| name));
@@ -49,12 +58,9 @@ pub(super) fn read(section: &Section, folder: &Path) -> Api {
     check_listen(section, &listen, given.is_empty());
     Api {
         socket: socket(section, folder),
-        peers: peers.iter().filter_map(peer).collect(),
+        peers: peers.iter().filter_map(|of| peer(of, against)).collect(),
         listen: listen.into_iter().map(|found| found.value).collect(),
-        tls: match files {
-            [Some(certificate), Some(key)] => Some(Tls { certificate, key }),
-            _ => None,
-        },
+        tls,
         tokens: tokens.into_iter().map(|(_, token)| token).collect(),
     }
 }
@@ -111,6 +117,19 @@ fn check_pair(section: &Section) {
     }
 }
 
+/// What the files hold, and whether it belongs together.
+fn check_tls(section: &Section, files: &Tls) {
+    let [certificate, key] = ["tls_certificate", "tls_key"].map(|key| section.value(key));
+    let (Some(certificate), Some(key)) = (certificate, key) else {
+        return;
+    };
+    let chain = certificate.judge(credentials::certificates(&files.certificate));
+    let secret = key.judge(credentials::private_key(&files.key));
+    if let (Some(chain), Some(secret)) = (chain, secret) {
+        key.judge(credentials::tls(chain, secret));
+    }
+}
+
 /// What goes over a network is encrypted, and nobody gets in by TCP without a token.
 fn check_listen(section: &Section, listen: &[Found<SocketAddr>], no_tokens: bool) {
     let encrypted = ["tls_certificate", "tls_key"]
@@ -130,13 +149,16 @@ fn check_listen(section: &Section, listen: &[Found<SocketAddr>], no_tokens: bool
     }
 }
 
-fn token(section: &Section, folder: &Path) -> Option<(Found<String>, Token)> {
+fn token(section: &Section, folder: &Path, against: Against) -> Option<(Found<String>, Token)> {
     let name = section
         .required("name", "\"ci\"")
         .and_then(|value| value.name());
     let role = role(section);
-    let file = section.required("file", "\"ci.token\"");
-    let file = file.and_then(|value| value.path(folder))?.value;
+    let value = section.required("file", "\"ci.token\"")?;
+    let file = value.path(folder)?.value;
+    if against == Against::Everything {
+        value.judge(credentials::secret(&file));
+    }
     let (name, role) = (name?, role?);
     let token = Token {
         name: name.value.clone(),
@@ -146,10 +168,10 @@ fn token(section: &Section, folder: &Path) -> Option<(Found<String>, Token)> {
     Some((name, token))
 }
 
-fn peer(section: &Section) -> Option<Peer> {
+fn peer(section: &Section, against: Against) -> Option<Peer> {
     let user = section
         .required("user", "\"alice\"")
-        .and_then(|value| user(&value));
+        .and_then(|value| user(&value, against));
     let role = role(section);
     Some(Peer {
         user: user?,
@@ -158,12 +180,16 @@ fn peer(section: &Section) -> Option<Peer> {
 }
 
 /// A user's name or number.
-fn user(value: &Value) -> Option<PeerUser> {
+fn user(value: &Value, against: Against) -> Option<PeerUser> {
     if value.is_integer() {
         let number = value.integer(0..=u32::MAX - 1)?;
         return Some(PeerUser::Number(number.value));
     }
-    value.name().map(|name| PeerUser::Name(name.value))
+    let user = PeerUser::Name(value.name()?.value);
+    if against == Against::Everything {
+        value.judge(credentials::uid(&user));
+    }
+    Some(user)
 }
 
 fn role(section: &Section) -> Option<Role> {

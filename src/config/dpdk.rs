@@ -1,9 +1,10 @@
 //! Reads `[dpdk]`.
 
+use super::memory;
 use super::report::Problem;
 use super::section::Section;
 use super::value;
-use super::{Dpdk, HugePages};
+use super::{Dpdk, HugePages, Port};
 
 pub(super) const KEYS: [&str; 4] = ["huge_pages", "memory_mib", "file_prefix", "eal_args"];
 
@@ -35,6 +36,26 @@ pub(super) fn read(section: &Section, node: &str) -> Dpdk {
         file_prefix: file_prefix.map_or_else(|| default_prefix(node), |found| found.value),
         eal_args: eal_args.map(|found| found.value).collect(),
     }
+}
+
+/// The ports' queues have the packets that they need at least, wherever those will lie.
+pub(super) fn check_memory(section: &Section, dpdk: &Dpdk, ports: &[Port]) {
+    let huge = dpdk.huge_pages != HugePages::Off;
+    let Err(shortage) = memory::packets(dpdk.memory_mib, ports, memory::fills_pages(ports, huge))
+    else {
+        return;
+    };
+    let message = format!(
+        "{} MiB hold {} packets, and the ports' queues need {}",
+        dpdk.memory_mib, shortage.have, shortage.needed
+    );
+    let hint = format!(
+        "set `memory_mib` under [dpdk] to at least {}, or use fewer descriptors or queues",
+        shortage.needed_mib
+    );
+    let place = section.value("memory_mib").map(|value| value.place);
+    let place = place.unwrap_or_else(|| section.place.clone());
+    section.report.fault(&place, message, hint);
 }
 
 fn is_safe(character: char) -> bool {

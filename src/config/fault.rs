@@ -27,6 +27,9 @@ pub struct Fault {
     /// Where it lies, in bytes of the file's text.
     #[serde(skip)]
     pub span: Range<usize>,
+    /// A matter of who asks: the system does not let this user look.
+    #[serde(skip)]
+    pub denied: bool,
     #[serde(skip)]
     pub(super) text: Arc<str>,
 }
@@ -107,6 +110,12 @@ impl Faults {
     #[must_use]
     pub fn list(&self) -> &[Fault] {
         &self.list
+    }
+
+    /// Whether all that is wrong is that this user may not look.
+    #[must_use]
+    pub fn is_permission(&self) -> bool {
+        self.left_out == 0 && !self.list.is_empty() && self.list.iter().all(|fault| fault.denied)
     }
 
     /// How many faults the file has, those beyond the list included.

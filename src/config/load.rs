@@ -29,18 +29,40 @@ pub enum LoadError {
     Faults(#[from] Faults),
 }
 
+impl LoadError {
+    /// Whether all that is wrong is that this user may not read what has to be read.
+    #[must_use]
+    pub fn is_permission(&self) -> bool {
+        match self {
+            Self::Read { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
+            Self::Faults(faults) => faults.is_permission(),
+        }
+    }
+}
+
+/// What of this machine a file is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    /// Nothing: it is for another machine.
+    Nothing,
+    /// The hash key's file, without which there are no tables.
+    HashKey,
+    /// All files and users that it names: the appliance is to start by it.
+    Everything,
+}
+
 /// Loads and checks the configuration file `path`.
 ///
 /// # Errors
 /// When the file can't be read, or with all faults that it has.
-pub fn load(path: &Path) -> Result<Config, LoadError> {
+pub fn load(path: &Path, against: Against) -> Result<Config, LoadError> {
     let bytes = read(path).map_err(|source| LoadError::Read {
         path: path.to_owned(),
         source,
     })?;
     let name = path.to_string_lossy();
     match str::from_utf8(&bytes) {
-        Ok(text) => Ok(document::parse(&name, text)?),
+        Ok(text) => Ok(document::parse_against(&name, text, against)?),
         Err(error) => Err(not_utf8(&name, &bytes, error.valid_up_to()).into()),
     }
 }

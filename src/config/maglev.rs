@@ -1,13 +1,12 @@
 //! Reads `[maglev]`.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
-use super::Maglev;
 use super::report::Problem;
 use super::section::Section;
+use super::small_file;
 use super::value::Value;
+use super::{Against, Maglev};
 
 pub(super) const KEYS: [&str; 3] = ["slots", "hash_key", "hash_key_file"];
 
@@ -18,7 +17,7 @@ pub const DEFAULT_SLOTS: u32 = 65_537;
 
 const KEY_HINT: &str = "write 32 hexadecimal digits, as `openssl rand -hex 16` prints them";
 
-pub(super) fn read(section: &Section, folder: &Path) -> Maglev {
+pub(super) fn read(section: &Section, folder: &Path, against: Against) -> Maglev {
     let slots = section.value("slots").and_then(|value| slots(&value));
     let given = section.value("hash_key");
     let file = section.value("hash_key_file");
@@ -29,11 +28,13 @@ pub(super) fn read(section: &Section, folder: &Path) -> Maglev {
         );
     }
     let given = given.and_then(|value| value.parse(hash_key));
-    let read = file.and_then(|value| value.parse(|path| key_file(&folder.join(path))));
-    let key = given.or(read).map(|key| key.value);
+    let path = file.and_then(|value| Some((value.path(folder)?.value, value)));
+    // The key of another machine is not looked for here.
+    let path = path.filter(|_| against != Against::Nothing);
+    let read = path.and_then(|(path, value)| value.judge(key_file(&path)));
     Maglev {
         slots: slots.unwrap_or(DEFAULT_SLOTS),
-        hash_key: key,
+        hash_key: given.map(|key| key.value).or(read),
     }
 }
 
@@ -76,22 +77,9 @@ fn hash_key(digits: &str) -> Result<[u8; 16], Problem> {
 }
 
 fn key_file(path: &Path) -> Result<[u8; 16], Problem> {
-    let text = small_text(path).map_err(|error| {
-        let message = format!("can't read a hash key from {}: {error}", path.display());
-        Problem::new(
-            message,
-            "name a readable file with 32 hexadecimal digits in it",
-        )
-    })?;
+    const MOST_BYTES: u64 = 4_096;
+    let wanted = "name a readable file with 32 hexadecimal digits in it";
+    let text = small_file::read_text(path, MOST_BYTES)
+        .map_err(|error| Problem::unread("a hash key", path, &error, wanted))?;
     hash_key(text.trim())
-}
-
-/// A key is never read from a device or a pipe, which might never end.
-fn small_text(path: &Path) -> io::Result<String> {
-    const MAX_BYTES: u64 = 4_096;
-    let file = fs::metadata(path)?;
-    if !file.is_file() || file.len() > MAX_BYTES {
-        return Err(io::Error::other("it is not a small regular file"));
-    }
-    fs::read_to_string(path)
 }

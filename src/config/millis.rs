@@ -61,7 +61,7 @@ impl FromStr for Millis {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        parse(text).map_err(|Problem { message, hint }| format!("{message}: {hint}"))
+        parse(text).map_err(|Problem { message, hint, .. }| format!("{message}: {hint}"))
     }
 }
 

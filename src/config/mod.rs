@@ -7,6 +7,7 @@
 //! API's objects are held against too. Only a syntax error ends the reading early.
 
 mod api;
+pub(crate) mod credentials;
 mod device;
 mod document;
 mod dpdk;
@@ -17,6 +18,7 @@ mod keys;
 pub(crate) mod limits;
 mod load;
 mod maglev;
+pub(crate) mod memory;
 mod millis;
 mod node;
 mod place;
@@ -28,6 +30,7 @@ mod report;
 pub(crate) mod rules;
 mod section;
 mod service;
+mod small_file;
 mod syntax;
 mod value;
 mod workers;
@@ -43,7 +46,7 @@ pub use document::parse;
 pub use fault::{Fault, Faults};
 pub use keys::known_keys;
 pub use limits::{MAX_BACKENDS, MAX_POOLS, MAX_SERVICES, MAX_WEIGHT};
-pub use load::{LoadError, load};
+pub use load::{Against, LoadError, load};
 pub use maglev::DEFAULT_SLOTS;
 pub use millis::Millis;
 pub use pool::{TCP_IDLE, UDP_IDLE};

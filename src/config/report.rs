@@ -3,6 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::hash::Hash;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::fault::{Fault, Faults};
@@ -20,6 +22,8 @@ const MAX_TEXT: usize = 500;
 pub(crate) struct Problem {
     pub message: String,
     pub hint: String,
+    /// Somebody with other rights may find no problem.
+    pub denied: bool,
 }
 
 impl Problem {
@@ -27,6 +31,22 @@ impl Problem {
         Self {
             message: message.into(),
             hint: hint.into(),
+            denied: false,
+        }
+    }
+
+    /// That `what` can't be read from the file `path`; `wanted` says what to name instead.
+    pub fn unread(what: &str, path: &Path, error: &io::Error, wanted: &str) -> Self {
+        let denied = error.kind() == io::ErrorKind::PermissionDenied;
+        let hint = if denied {
+            "only a user who may read it can tell whether it is good: do this as root"
+        } else {
+            wanted
+        };
+        Self {
+            message: format!("can't read {what} from {}: {error}", path.display()),
+            hint: hint.to_owned(),
+            denied,
         }
     }
 }
@@ -76,6 +96,11 @@ impl Report {
 
     /// Adds a fault.
     pub fn fault(&self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
+        self.problem(place, Problem::new(message, hint));
+    }
+
+    /// Adds the fault that a problem is at its place.
+    pub fn problem(&self, place: &Place, problem: Problem) {
         if self.is_full() {
             self.left_out.set(self.left_out.get() + 1);
             return;
@@ -88,8 +113,9 @@ impl Report {
             file: Arc::clone(&self.file),
             line,
             column: self.text[line_start..start].chars().count() + 1,
-            message: bounded(message.into()),
-            hint: bounded(hint.into()),
+            message: bounded(problem.message),
+            hint: bounded(problem.hint),
+            denied: problem.denied,
             path: bounded(place.path.clone()),
             span: start..end,
             text: Arc::clone(&self.text),

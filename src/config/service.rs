@@ -70,7 +70,7 @@ pub(super) fn read(section: &Section) -> Draft {
 fn read_flows(value: &Value, protocol: Option<Protocol>) -> Option<UdpFlows> {
     let flows = value.choice(&FLOWS)?.value;
     let checked = protocol.map_or(Ok(()), |protocol| limits::flows(protocol, Some(flows)));
-    if let Err(Problem { message, hint }) = checked {
+    if let Err(Problem { message, hint, .. }) = checked {
         value.fault(message, hint);
     }
     Some(flows)
@@ -95,7 +95,7 @@ fn read_ports(value: &Value) -> Vec<Found<Ports>> {
     let Some(list) = value.list(MAX_RANGES, FORM) else {
         return Vec::new();
     };
-    if let (true, Err(Problem { message, hint })) = (list.is_empty(), check_ports(&[])) {
+    if let (true, Err(Problem { message, hint, .. })) = (list.is_empty(), check_ports(&[])) {
         value.fault(message, hint);
     }
     list.iter().filter_map(read_port).collect()

@@ -74,13 +74,13 @@ impl<'a> Value<'a> {
     /// A string that `parse` makes something of, or finds a problem with.
     pub fn parse<T>(&self, parse: impl FnOnce(&str) -> Result<T, Problem>) -> Option<Found<T>> {
         let text = self.text()?;
-        match parse(text.value) {
-            Ok(value) => Some(self.found(value)),
-            Err(Problem { message, hint }) => {
-                self.fault(message, hint);
-                None
-            }
-        }
+        self.judge(parse(text.value)).map(|value| self.found(value))
+    }
+
+    /// What was made of this value, unless there is a problem with it.
+    pub fn judge<T>(&self, made: Result<T, Problem>) -> Option<T> {
+        made.map_err(|problem| self.report.problem(&self.place, problem))
+            .ok()
     }
 
     /// A string that people and file formats can name things by.
@@ -113,11 +113,8 @@ impl<'a> Value<'a> {
         let value = wide
             .and_then(|wide| T::try_from(wide).ok())
             .filter(|value| range.contains(value));
-        if value.is_none() {
-            let Problem { message, hint } = out_of_range(integer, &range);
-            self.fault(message, hint);
-        }
-        value.map(|value| self.found(value))
+        let value = value.ok_or_else(|| out_of_range(integer, &range));
+        self.judge(value).map(|value| self.found(value))
     }
 
     /// A span of time within `range`.

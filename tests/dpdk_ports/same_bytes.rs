@@ -151,7 +151,7 @@ fn through_a_worker(bench: &Bench, burst: usize) -> Value {
 
 /// The tables that `replay` makes of the same file.
 fn published(bench: &Bench) -> (Subscriber<Publication>, Arc<Publication>) {
-    let config = config::load(&bench.path("lb.toml")).unwrap();
+    let config = config::load(&bench.path("lb.toml"), config::Against::HashKey).unwrap();
     let key = HashKey::new(config.maglev.hash_key.unwrap());
     let plan = Plan::of_config(&config, key);
     let tables = Arc::new(compile_tables(&plan));

@@ -44,19 +44,16 @@ pub enum ServeError {
         /// The system's answer.
         source: io::Error,
     },
-    /// A file that is named in `[api]`.
-    #[error("can't use {} of api.{key}: {why}", path.display())]
-    File {
+    /// A file or a user that is named in `[api]`.
+    #[error("api.{key}: {why}")]
+    Named {
         /// The key that names it.
         key: &'static str,
-        /// The file.
-        path: PathBuf,
         /// What is wrong with it, and what to do.
         why: String,
+        /// Whether only rights are missing.
+        denied: bool,
     },
-    /// A user that is named in `api.peers`.
-    #[error("api.peers names the user {0:?}, and this host has none of that name")]
-    NoUser(String),
     /// The thread can't be started.
     #[error("can't start the API's thread: {0}")]
     Thread(#[from] io::Error),
@@ -66,7 +63,17 @@ impl ServeError {
     /// Whether the process lacks rights.
     #[must_use]
     pub fn is_permission(&self) -> bool {
-        matches!(self, Self::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+        match self {
+            Self::Listen { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
+            Self::Named { denied, .. } => *denied,
+            _ => false,
+        }
+    }
+
+    /// Whether what the configuration names is wrong.
+    #[must_use]
+    pub fn is_config(&self) -> bool {
+        matches!(self, Self::Named { .. })
     }
 }
 

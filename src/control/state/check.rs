@@ -124,7 +124,7 @@ impl<'s> Witness<Place<'s>> for Notes {
 
 impl Notes {
     fn hold(&self, at: Place<'_>, checked: Result<(), Problem>) {
-        if let Err(Problem { message, hint }) = checked {
+        if let Err(Problem { message, hint, .. }) = checked {
             self.fault(at, message, hint);
         }
     }

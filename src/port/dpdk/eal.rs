@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::claim::{self, Claim};
 use super::device::Device;
 use super::mbuf::Mbuf;
-use super::plan::{CACHE, Plan};
+use super::plan::Plan;
 use super::shim::{self, RawPool, Shim};
 use super::sysfs::Sysfs;
 use super::{Error, cores, log, preflight};
-use crate::config;
+use crate::config::{self, memory::CACHE};
 
 /// DPDK, running in this process. Cheap to clone; it stops when the last clone, device and queue are gone.
 #[derive(Clone)]

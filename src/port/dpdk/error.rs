@@ -105,11 +105,11 @@ pub enum Error {
         /// As configured.
         memory_mib: u32,
         /// Packets that fit.
-        have: u32,
+        have: u64,
         /// Packets needed.
-        needed: u32,
+        needed: u64,
         /// Enough.
-        needed_mib: u32,
+        needed_mib: u64,
     },
     /// No such PCI device.
     #[error(
@@ -264,6 +264,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether another file would mend it: exit code 78, not 69.
+    #[must_use]
+    pub fn is_config(&self) -> bool {
+        matches!(self, Self::Memory { .. })
+    }
+
     /// Whether the process lacks rights: exit code 77, not 69.
     #[must_use]
     pub fn is_permission(&self) -> bool {

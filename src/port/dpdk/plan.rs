@@ -5,22 +5,10 @@ use std::collections::BTreeMap;
 use super::Error;
 use super::preflight;
 use super::sysfs::Sysfs;
-use crate::config::{Device, Dpdk, HugePages, Port};
+use crate::config::{Device, Dpdk, HugePages, Port, memory};
 
 /// DPDK's own needs beside packets: caches per core, rings, descriptors.
 const OWN_MIB: u32 = 24;
-
-/// Room in front of a packet, `RTE_PKTMBUF_HEADROOM`.
-const HEADROOM: u32 = 128;
-
-/// What a buffer needs beside its room: the pool's header and `struct rte_mbuf`.
-const HEADERS: u32 = 192;
-
-/// Cache lines that DPDK may add to spread buffers over memory channels.
-const SPREAD: u32 = 64;
-
-/// A small page.
-const PAGE: u32 = 4096;
 
 /// Where a pool's packets lie in memory. `enum tt_layout`.
 #[repr(C)]
@@ -34,12 +22,6 @@ pub enum Layout {
     /// `net_af_xdp` takes a pool to be as long as its packets are together, so there must be no gaps.
     Paged,
 }
-
-/// Packets kept in a core's cache. A frame in and a frame out never touch the pool's shared ring.
-pub const CACHE: u32 = 512;
-
-/// Packets that may be on their way inside a worker or in the exception rings.
-const IN_FLIGHT: u32 = 4096;
 
 /// Packet memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,15 +49,21 @@ impl Plan {
         nodes.dedup();
         let huge = huge(config, ports, &nodes, sysfs)?;
         let layout = layout(ports, huge);
-        let room = room(ports, layout);
+        let paged = layout == Layout::Paged;
         // Without huge pages DPDK has one heap, whatever the machine's nodes.
         let nodes = if huge { nodes } else { vec![0] };
-        let packets = packets(config, ports, each(room, layout))?;
+        let packets = memory::packets(config.memory_mib, ports, paged);
+        let packets = packets.map_err(|shortage| Error::Memory {
+            memory_mib: config.memory_mib,
+            have: shortage.have,
+            needed: shortage.needed,
+            needed_mib: shortage.needed_mib,
+        })?;
         Ok(Self {
             huge,
             nodes,
             packets,
-            room,
+            room: memory::room(ports, paged),
             layout,
         })
     }
@@ -116,30 +104,13 @@ fn pci_address(port: &Port) -> Option<&String> {
 }
 
 fn layout(ports: &[Port], huge: bool) -> Layout {
-    let af_xdp = |port: &Port| matches!(&port.device, Device::Vdev { spec, .. } if spec.starts_with("net_af_xdp"));
     if ports.iter().any(|port| pci_address(port).is_some()) {
         Layout::Contiguous
-    } else if !huge && ports.iter().any(af_xdp) {
+    } else if memory::fills_pages(ports, huge) {
         Layout::Paged
     } else {
         Layout::Dense
     }
-}
-
-/// The largest frame of any port (Ethernet, two tags, checksum) and the headroom. Many NICs count a buffer's room
-/// in whole KiB, and would chain buffers otherwise.
-fn room(ports: &[Port], layout: Layout) -> u16 {
-    let mtu = ports
-        .iter()
-        .map(|port| u32::from(port.mtu))
-        .max()
-        .unwrap_or(1500);
-    let frame = (mtu + 14 + 2 * 4 + 4).max(2048).next_multiple_of(1024);
-    let mut each = frame + HEADROOM + HEADERS;
-    if layout == Layout::Paged {
-        each = each.next_multiple_of(PAGE);
-    }
-    u16::try_from(each - HEADERS).unwrap_or(u16::MAX)
 }
 
 fn huge(config: &Dpdk, ports: &[Port], nodes: &[usize], sysfs: &Sysfs) -> Result<bool, Error> {
@@ -165,33 +136,6 @@ fn huge(config: &Dpdk, ports: &[Port], nodes: &[usize], sysfs: &Sysfs) -> Result
             why,
         }),
     }
-}
-
-/// Bytes of memory per packet.
-fn each(room: u16, layout: Layout) -> u32 {
-    let spread = if layout == Layout::Paged { 0 } else { SPREAD };
-    u32::from(room) + HEADERS + spread
-}
-
-fn packets(config: &Dpdk, ports: &[Port], each: u32) -> Result<u32, Error> {
-    let have = u64::from(config.memory_mib) * 1024 * 1024 / u64::from(each);
-    let have = u32::try_from(have).unwrap_or(u32::MAX);
-    let per_queue =
-        |port: &Port| u32::from(port.rx_descriptors) + u32::from(port.tx_descriptors) + 2 * CACHE;
-    let queues = ports
-        .iter()
-        .map(|port| u32::from(port.queues) * per_queue(port));
-    let needed = queues.sum::<u32>() + IN_FLIGHT;
-    if have >= needed {
-        return Ok(have);
-    }
-    let needed_mib = (needed.div_ceil(256) * each).div_ceil(4096);
-    Err(Error::Memory {
-        memory_mib: config.memory_mib,
-        have,
-        needed,
-        needed_mib,
-    })
 }
 
 #[cfg(test)]
@@ -266,6 +210,7 @@ mod tests {
         let Error::Memory { needed_mib, .. } = off(8).unwrap_err() else {
             panic!()
         };
+        let needed_mib = u32::try_from(needed_mib).unwrap();
         assert!(off(needed_mib).is_ok());
         assert!(off(needed_mib - 2).is_err());
     }
@@ -279,10 +224,8 @@ mod tests {
         });
         let plan = |huge| Plan::new(&dpdk(huge, 100), std::slice::from_ref(&nic), &sysfs).unwrap();
         let small = plan(HugePages::Off);
-        assert_eq!(
-            (small.layout, u32::from(small.room) + HEADERS),
-            (Layout::Paged, PAGE)
-        );
+        // A page, less the headers of a buffer.
+        assert_eq!((small.layout, small.room), (Layout::Paged, 4096 - 192));
         assert_eq!(plan(HugePages::Auto).layout, Layout::Dense);
     }
 
