@@ -408,6 +408,140 @@ fn pointing_a_service_at_another_pool_moves_the_service() {
     );
 }
 
+/// Per view the share that a dry run tells.
+fn shares(looked: &Value) -> Vec<(&str, u64)> {
+    let moves = looked["moves"].as_array().unwrap().iter();
+    moves
+        .map(|of| {
+            (
+                of["view"].as_str().unwrap(),
+                of["slots_moved"].as_u64().unwrap(),
+            )
+        })
+        .collect()
+}
+
+/// What a dry run tells of moves is what moves then.
+#[test]
+fn a_pool_that_panics_moves_nothing_and_what_waits_moves_after_it() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    let steered = || {
+        let generation = generation(&client);
+        let path = format!("/generations/{generation}?wait=steered");
+        client.get(&path).ok(200);
+    };
+    let moving = || {
+        world.node(|node| {
+            let progress = node.controller.views().progress();
+            progress.map(|(_, of)| of.moving as u64).sum::<u64>()
+        })
+    };
+    let panic = json!([{ "pool": "web", "panic_percent": 50 }]);
+    let set = |backend: &str, weight: u32| {
+        let path = format!("/pools/web/backends/{backend}/weight");
+        client.put(&path, &json!({ "weight": weight })).ok(200)
+    };
+    set("a", 150);
+    steered();
+    client.post("/transitions/web/force").ok(200);
+    client.post("/pools/web/backends/a/maintenance").ok(200);
+    let path = "/pools/web/backends/b/weight";
+    let looked = client
+        .put(&format!("{path}?dry_run"), &json!({ "weight": 7 }))
+        .ok(200);
+    assert_eq!((shares(&looked), &looked["panics"]), (vec![], &panic));
+    assert_eq!(set("b", 7)["panics"], panic);
+    steered();
+    assert_eq!(moving(), 0);
+    assert_eq!(client.get("/pools/web").ok(200)["panics"], true);
+    let explained = client
+        .get("/explain?protocol=tcp&client=192.0.2.7:5&vip=203.0.113.10:80")
+        .ok(200);
+    assert_eq!(explained["panic"], panic[0]);
+    let why = explained["why"].as_str().unwrap();
+    assert!(why.contains("pool web panics"), "{why}");
+
+    // Up to now the table is that of 150 to 100, then it is that of 150 to 7.
+    let looked = client.post("/pools/web/backends/a/undrain?dry_run").ok(200);
+    let [("pool web", told)] = shares(&looked)[..] else {
+        panic!("{looked}")
+    };
+    assert!((70..110).contains(&told), "{told} of 251");
+    assert_eq!(looked["panics"], json!([]));
+    client.post("/pools/web/backends/a/undrain").ok(200);
+    steered();
+    assert_eq!(moving(), told);
+}
+
+#[test]
+fn a_service_waits_for_a_pool_that_panics() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    client
+        .put(
+            "/pools/blue",
+            &json!({ "backends": { "x": { "address": "10.0.0.9" } } }),
+        )
+        .ok(200);
+    client.post("/pools/blue/backends/x/maintenance").ok(200);
+    let mut blue = http();
+    blue["pool"] = json!("blue");
+    let looked = client.put("/services/http?dry_run", &blue).ok(200);
+    assert_eq!(shares(&looked), []);
+    assert_eq!(looked["panics"][0]["pool"], "blue");
+    let done = client.put("/services/http", &blue).ok(200);
+    assert_eq!(done["panics"], looked["panics"]);
+    client
+        .get(&format!("/generations/{}?wait=steered", done["generation"]))
+        .ok(200);
+    let looked = client
+        .post("/pools/blue/backends/x/undrain?dry_run")
+        .ok(200);
+    assert_eq!(shares(&looked), [("service http", 251)]);
+}
+
+#[test]
+fn a_dry_run_names_the_services_that_nobody_serves_any_more() {
+    let world = World::new();
+    let client = world.client();
+    let back = generation(&client);
+    served(&client);
+    let whole = json!([{ "service": "http", "whole": true }]);
+    let looks = [
+        client.delete("/services/http?dry_run"),
+        client.put("/state?dry_run", &json!({})),
+        client.post(&format!("/generations/{back}/rollback?dry_run")),
+    ];
+    for looked in looks {
+        let looked = looked.ok(200);
+        assert_eq!((&looked["unserved"], shares(&looked)), (&whole, vec![]));
+    }
+    let mut fewer = http();
+    fewer["ports"] = json!([80]);
+    let looked = client.put("/services/http?dry_run", &fewer).ok(200);
+    assert_eq!(
+        looked["unserved"],
+        json!([{ "service": "http", "whole": false }])
+    );
+
+    // Another service takes over.
+    client
+        .put(
+            "/pools/blue",
+            &json!({ "backends": { "x": { "address": "10.0.0.9" } } }),
+        )
+        .ok(200);
+    let net =
+        json!({ "address": "203.0.113.0/24", "protocol": "tcp", "ports": "any", "pool": "blue" });
+    client.put("/services/net", &net).ok(200);
+    let looked = client.delete("/services/http?dry_run").ok(200);
+    assert_eq!(looked["unserved"], json!([]));
+    assert_eq!(shares(&looked), [("service http", 251)]);
+}
+
 #[test]
 fn asking_changes_nothing() {
     let world = World::new();

@@ -69,11 +69,11 @@ fn people_get_tables() {
     );
     let pools = program.ok("pool list");
     assert!(
-        pools.contains("web    ipip   1s                  2   2  api"),
+        pools.contains("web    ipip   1s                  2   2  no      api"),
         "{pools}"
     );
     assert!(
-        pools.contains("files  ipip   by protocol         2   2  file"),
+        pools.contains("files  ipip   by protocol         2   2  no      file"),
         "{pools}"
     );
     let backends = program.ok("backend list web");
@@ -189,7 +189,57 @@ fn a_dry_run_tells_what_would_move_and_changes_nothing() {
     );
     let preview = program.json("service rm http --dry-run");
     assert_eq!(preview["difference"][0]["path"], "/services/http");
+    let table = program.ok("service rm http --dry-run");
+    assert!(
+        table.ends_with("\n100 % of the traffic of service http would no longer be served\n"),
+        "{table}"
+    );
+    assert!(!table.contains("no flow"), "{table}");
+    let table = program.ok("service set http --port 80 --dry-run");
+    assert!(
+        table.ends_with("\na part of the traffic of service http would no longer be served\n"),
+        "{table}"
+    );
     assert_eq!(body(&world.client(), "/state"), before);
+}
+
+#[test]
+fn a_pool_that_panics_is_named_wherever_it_holds_something_back() {
+    let (world, program) = served();
+    let held = "pool web panics: more than 50 % of its weight is in maintenance";
+    for words in [
+        "backend maintenance web a --dry-run",
+        "backend maintenance web a",
+        "backend set web b --weight 70 --dry-run",
+        "explain tcp 198.51.100.7:40000 203.0.113.10:80",
+    ] {
+        let text = program.ok(words);
+        assert!(text.contains(held), "{words}: {text}");
+        assert!(!text.contains("SHARE OF TRAFFIC"), "{words}: {text}");
+    }
+    assert!(
+        program
+            .ok("pool list")
+            .contains("web    ipip   1s                  2   1  yes     api")
+    );
+    let shown = program.ok("pool show web");
+    assert!(
+        shown.contains(
+            "panic        50 %; more of the weight is in maintenance: its table stays as it is\n"
+        ),
+        "{shown}"
+    );
+    let moves = program.ok("backend undrain web a --dry-run");
+    assert!(
+        moves.ends_with("\nno flow would get another backend\n"),
+        "{moves}"
+    );
+    // What is shown can be applied again.
+    let path = world.folder.path().join("state.json");
+    std::fs::write(&path, program.json("show state").to_string()).unwrap();
+    program.ok(&format!("diff {}", path.display()));
+    program.ok("backend undrain web a");
+    assert!(!program.ok("pool show web").contains("maintenance"));
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn problem(status: u16, detail: &str) -> String {
 }
 
 fn receipt() -> String {
-    json!({ "generation": 5, "changed": true, "etag": "g5", "pending": null, "cuts": null })
+    json!({ "generation": 5, "changed": true, "etag": "g5", "pending": null, "cuts": null, "panics": [] })
         .to_string()
 }
 
@@ -29,7 +29,7 @@ fn views(listed: u64, moving: u64) -> String {
     let backends = json!([{ "name": "a", "listed_flows": listed }]);
     json!([{
         "view": { "pool": "web" }, "pool": "web", "slots": 251, "moving": moving, "consulted": 9, "armed": 0,
-        "waiting": 0, "flips": 1, "entries": listed, "oldest_clean_ms": 1_500, "idle_ms": 5_000, "backends": backends,
+        "waiting": 0, "flips": 1, "entries": listed, "oldest_clean_ms": 1_500, "idle_ms": 5_000, "panics": false, "backends": backends,
     }])
     .to_string()
 }

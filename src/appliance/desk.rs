@@ -19,7 +19,8 @@ use crate::control::api::schema::{
 use crate::control::controller::{Publish as _, Stage};
 use crate::control::ledger::{Ledger, Receipt, Refusal, Request};
 use crate::control::store::WallTime;
-use crate::explain::explain;
+use crate::control::views::{Standing, ViewKey};
+use crate::explain::{Running, explain};
 use crate::port::dpdk::Link;
 use crate::table::Generation;
 
@@ -120,6 +121,10 @@ impl Node for Desk<'_, '_> {
         reports.map(|report| self.transition(&report)).collect()
     }
 
+    fn standing(&self, view: &ViewKey) -> Option<Standing> {
+        self.house.controller.views().standing(view)
+    }
+
     fn flows(&self, query: &FlowQuery, from: usize) -> Stretch {
         self.stretch(query, from)
     }
@@ -153,8 +158,12 @@ impl Node for Desk<'_, '_> {
 
     fn explain(&self, query: &ExplainQuery) -> Option<Explanation> {
         let shared = self.house.shared;
-        let flows = Some((&shared.flows, shared.clock.now()));
-        explain(query, self.house.publisher.snapshot(), flows)
+        let running = Running {
+            flows: &shared.flows,
+            now: shared.clock.now(),
+            state: self.ledger().state(),
+        };
+        explain(query, self.house.publisher.snapshot(), Some(&running))
     }
 }
 

@@ -6,7 +6,8 @@ mod moving;
 
 use std::sync::Arc;
 
-use crate::control::api::schema::{ExplainQuery, Explanation, SelectedBackend};
+use crate::control::api::schema::{ExplainQuery, Explanation, Panic, SelectedBackend};
+use crate::control::state::State;
 use crate::flow::{Flows, Millis};
 use crate::graph::{Context, Graph, GraphCounters, Ingress, PortCounters, TrafficSheet};
 use crate::packet::{Buffer as _, FRAME_SIZE, FlowKey, Frame, Meta, Verdict};
@@ -14,32 +15,68 @@ use crate::port::pcap::HeapBuffer;
 use crate::table::{Snapshot, View};
 use moving::Decision;
 
-/// Where the connection goes by `snapshot`. `flows` are those in transition, and the time now; without them nothing moves.
-/// `None`: client and service address are of different families.
+/// What a running node knows beside its tables.
+#[derive(Debug, Clone, Copy)]
+pub struct Running<'n> {
+    /// Flows in transition.
+    pub flows: &'n Flows,
+    /// The time now.
+    pub now: Millis,
+    /// What is wanted.
+    pub state: &'n State,
+}
+
+/// Where the connection goes by `snapshot`. Without a `running` node nothing moves, and nothing is doubted. `None`: client
+/// and service address are of different families.
 #[must_use]
 pub fn explain(
     query: &ExplainQuery,
     snapshot: &Snapshot,
-    flows: Option<(&Flows, Millis)>,
+    running: Option<&Running<'_>>,
 ) -> Option<Explanation> {
     let packet = headers::packet(query)?;
     let walked = Walked::on(snapshot, &packet);
-    let decision = flows.and_then(|(flows, now)| Decision::on(snapshot, &walked, flows, now));
-    let Some(decision) = decision else {
-        return Some(walked.tell(query, snapshot));
+    let decision = running.and_then(|of| Decision::on(snapshot, &walked, of.flows, of.now));
+    let told = match decision {
+        None => walked.tell(query, snapshot),
+        Some(decision) => follow(query, snapshot, &packet, &walked, decision),
     };
-    // On to where the decision sends it, by the same stages.
-    let decided = decided(snapshot, &walked, decision.local);
-    let told = Walked::on(&decided, &packet).tell(query, &decided);
+    Some(match running {
+        None => told,
+        Some(running) => doubt(told, running.state),
+    })
+}
+
+/// Says of a pool that panics that its table is not what is wanted.
+fn doubt(mut told: Explanation, state: &State) -> Explanation {
+    let named = told.pool.as_ref();
+    told.panic = named.and_then(|name| Panic::of(name, state.pools.get(name)?));
+    if let Some(panic) = &told.panic {
+        told.why = format!("{}; {panic}", told.why.trim_end_matches('.'));
+    }
+    told
+}
+
+/// On to where the decision sends it.
+fn follow(
+    query: &ExplainQuery,
+    snapshot: &Snapshot,
+    packet: &[u8],
+    walked: &Walked,
+    decision: Decision,
+) -> Explanation {
+    // By the same stages.
+    let decided = decided(snapshot, walked, decision.local);
+    let told = Walked::on(&decided, packet).tell(query, &decided);
     let why = match told.reason {
         Some(_) => told.why,
         None => decision.moving.rule.clone(),
     };
-    Some(Explanation {
+    Explanation {
         why,
         moving: Some(decision.moving),
         ..told
-    })
+    }
 }
 
 /// The tables as if the packet's slot were settled on a backend.
@@ -134,6 +171,7 @@ impl Walked {
                 .then(|| headers::outer(&self.sent, meta))
                 .flatten(),
             moving: None,
+            panic: None,
         }
     }
 }

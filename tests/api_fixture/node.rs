@@ -16,8 +16,9 @@ use tentetsu::control::controller::{Controller, Publish, Stage};
 use tentetsu::control::ledger::{Ledger, Receipt, Refusal, Request};
 use tentetsu::control::state::{Definitions, Site};
 use tentetsu::control::store::{MemoryStore, WallTime};
+use tentetsu::control::views::{Standing, ViewKey};
 use tentetsu::control::{Plan, compile_snapshot, compile_tables, synthetic_reach};
-use tentetsu::explain::explain;
+use tentetsu::explain::{Running, explain};
 use tentetsu::flow::{EntryTable, Flows, Limits, Millis};
 use tentetsu::table::{Generation, HashKey, Round, ServiceIndex, Snapshot, Spread, Tables};
 
@@ -223,6 +224,10 @@ impl Node for StubNode {
         Vec::new()
     }
 
+    fn standing(&self, view: &ViewKey) -> Option<Standing> {
+        self.controller.views().standing(view)
+    }
+
     fn flows(&self, _: &FlowQuery, _: usize) -> Stretch {
         Stretch::default()
     }
@@ -252,10 +257,11 @@ impl Node for StubNode {
     }
 
     fn explain(&self, query: &ExplainQuery) -> Option<Explanation> {
-        explain(
-            query,
-            &self.publisher.snapshot,
-            Some((&self.flows, self.now)),
-        )
+        let running = Running {
+            flows: &self.flows,
+            now: self.now,
+            state: self.ledger().state(),
+        };
+        explain(query, &self.publisher.snapshot, Some(&running))
     }
 }

@@ -38,6 +38,8 @@ impl Desk<'_, '_> {
 
     pub(super) fn transition(&self, view: &ViewReport<'_>) -> Transition {
         let census = self.house.controller.sweeper().census(view.key);
+        let pools = &self.house.controller.ledger().state().pools;
+        let pool = pools.get(&*view.pool);
         let members = view.members.iter();
         let listed = |local| census.map_or(0, |census| census.naming(local));
         let progress = view.progress;
@@ -53,6 +55,7 @@ impl Desk<'_, '_> {
             entries: census.map_or(0, |census| census.entries() as u64),
             oldest_clean_ms: view.oldest_clean.map(u64::from),
             idle_ms: view.idle.into(),
+            panics: pool.is_some_and(|pool| pool.panics()),
             backends: members
                 .map(|(local, name)| MovingBackend {
                     name: name.to_string(),

@@ -164,6 +164,7 @@ pub fn strip_pool(object: &mut Value) {
         return;
     };
     object.remove("owner");
+    object.remove("panics");
     let backends = object.get_mut("backends").and_then(Value::as_object_mut);
     for backend in backends.into_iter().flat_map(|all| all.values_mut()) {
         backend
@@ -186,7 +187,7 @@ mod tests {
             "services": { "http": service, "file": { "owner": "file", "pool": "files" } },
             "pools": {
                 "files": { "owner": "file", "backends": {} },
-                "web": { "owner": "api", "backends": { "a": { "address": "10.0.0.1", "mode": "drain" } } },
+                "web": { "owner": "api", "panics": true, "backends": { "a": { "address": "10.0.0.1", "mode": "drain" } } },
             },
         });
         strip(&mut state);

@@ -7,7 +7,7 @@ use indicatif::HumanDuration;
 use serde_json::Value;
 
 use super::table::Table;
-use crate::control::api::schema::{Move, Outcome, Pending, Preview, Receipt};
+use crate::control::api::schema::{Move, Outcome, Panic, Pending, Preview, Receipt, Unserved};
 use crate::control::state::Change;
 
 /// Prints what a write answered.
@@ -41,7 +41,17 @@ fn print_receipt(receipt: &Receipt, out: &mut dyn Write) -> io::Result<()> {
     if let Some(pending) = &receipt.pending {
         writeln!(out, "{}", waits(pending))?;
     }
-    Ok(())
+    print_panics(&receipt.panics, out)
+}
+
+/// Why less moves than was asked for.
+fn print_panics(panics: &[Panic], out: &mut dyn Write) -> io::Result<()> {
+    panics.iter().try_for_each(|panic| {
+        writeln!(
+            out,
+            "{panic}; undrain backends, or raise its panic_percent, and it moves"
+        )
+    })
 }
 
 /// What happens to a change that is not confirmed.
@@ -78,12 +88,24 @@ fn print_preview(preview: &Preview, out: &mut dyn Write) -> io::Result<()> {
         );
     }
     print_difference(&preview.difference, out)?;
-    if preview.moves.is_empty() {
-        writeln!(out, "no flow would get another backend")
-    } else {
+    if !preview.moves.is_empty() {
         writeln!(out)?;
-        print_moves(&preview.moves, out)
+        print_moves(&preview.moves, out)?;
+    } else if preview.unserved.is_empty() {
+        writeln!(out, "no flow would get another backend")?;
     }
+    print_unserved(&preview.unserved, out)?;
+    print_panics(&preview.panics, out)
+}
+
+fn print_unserved(unserved: &[Unserved], out: &mut dyn Write) -> io::Result<()> {
+    unserved.iter().try_for_each(|Unserved { service, whole }| {
+        let share = if *whole { "100 %" } else { "a part" };
+        writeln!(
+            out,
+            "{share} of the traffic of service {service} would no longer be served"
+        )
+    })
 }
 
 /// A line for each change, as `diff` marks them.

@@ -50,6 +50,13 @@ pub fn transitions(views: Vec<Transition>, out: &mut dyn Write) -> io::Result<()
         "CLEAN FOR",
     ];
     Table::new(heads, rows).print(out)?;
+    for view in views.iter().filter(|view| view.panics) {
+        let (view, pool) = (name(&view.view), &view.pool);
+        writeln!(
+            out,
+            "{view} stays as it is: pool {pool} panics, `tentetsu pool show {pool}` tells why"
+        )?;
+    }
     let listed: Vec<_> = views.iter().flat_map(listed).collect();
     if listed.is_empty() {
         return Ok(());

@@ -79,7 +79,7 @@ fn ports_of(service: &ServiceState) -> String {
 }
 
 /// Pools by name.
-pub fn pools(pools: &BTreeMap<String, PoolState>) -> Table<6> {
+pub fn pools(pools: &BTreeMap<String, PoolState>) -> Table<7> {
     let rows = pools.iter().map(|(name, pool)| {
         let up = pool.backends.values().filter(|of| of.mode == Mode::Up);
         [
@@ -88,10 +88,12 @@ pub fn pools(pools: &BTreeMap<String, PoolState>) -> Table<6> {
             span(pool.idle_ms),
             pool.backends.len().to_string(),
             up.count().to_string(),
+            if pool.panics { "yes" } else { "no" }.to_owned(),
             lowercase(&pool.owner),
         ]
     });
-    Table::new(["POOL", "ENCAP", "IDLE", "BACKENDS", "UP", "OWNER"], rows)
+    let heads = ["POOL", "ENCAP", "IDLE", "BACKENDS", "UP", "PANICS", "OWNER"];
+    Table::new(heads, rows)
 }
 
 fn span(span: Option<Millis>) -> String {
@@ -114,11 +116,21 @@ pub fn pool(name: &str, pool: &PoolState, out: &mut dyn Write) -> io::Result<()>
         ),
         ("reset", Some(pool.reset_ms.to_string())),
         ("slow start", Some(pool.slow_start_ms.to_string())),
-        ("panic", Some(format!("{} %", pool.panic_percent))),
+        ("panic", Some(panic(pool))),
         ("owner", Some(lowercase(&pool.owner))),
     ];
     list(out, lines)?;
     backends(&pool.backends).print(out)
+}
+
+/// From where on a pool panics, and whether it does.
+fn panic(pool: &PoolState) -> String {
+    let percent = pool.panic_percent;
+    if pool.panics {
+        format!("{percent} %; more of the weight is in maintenance: its table stays as it is")
+    } else {
+        format!("{percent} %")
+    }
 }
 
 /// Backends by name.

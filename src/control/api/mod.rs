@@ -16,11 +16,13 @@ pub mod events;
 mod moves;
 pub mod node;
 mod observer;
+mod panics;
 mod problem;
 mod query;
 mod routes;
 pub mod schema;
 pub mod serve;
+mod unserved;
 mod write;
 
 use std::ops::Deref;

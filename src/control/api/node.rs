@@ -11,6 +11,7 @@ use super::schema::{
 };
 use crate::control::controller::Stage;
 use crate::control::ledger::{Ledger, Receipt, Refusal, Request};
+use crate::control::views::{Standing, ViewKey};
 use crate::table::Generation;
 
 /// Something to do with the node, by the thread that owns it. It takes microseconds, or it has no business there.
@@ -64,6 +65,9 @@ pub trait Node {
 
     /// Views, and how far their slots are.
     fn transitions(&self) -> Vec<Transition>;
+
+    /// Where the new flows of a view go; `None`: there is no such view.
+    fn standing(&self, view: &ViewKey) -> Option<Standing>;
 
     /// Those of the listed flows that lie in a stretch of the table that begins at `from`; 0 is its beginning.
     fn flows(&self, query: &FlowQuery, from: usize) -> Stretch;

@@ -12,8 +12,8 @@ mod problem;
 mod state;
 
 pub use change::{
-    BackendWeight, Cuts, GenerationEntry, GenerationStatus, Move, Outcome, Pending, Preview,
-    Receipt,
+    BackendWeight, Cuts, GenerationEntry, GenerationStatus, Move, Outcome, Panic, Pending, Preview,
+    Receipt, Unserved,
 };
 pub use event::{BackendEvent, Event, Gap, LinkEvent, StageEvent, TransitionEvent};
 pub use explanation::{

@@ -1,15 +1,20 @@
 //! The one way of a write: from the command to the receipt, or to what it would do.
 
+use std::sync::Arc;
+
 use axum::Json;
 
 use super::Api;
 use super::access::Caller;
-use super::moves::moves;
+use super::moves::{Standings, doubted, moves};
 use super::node::Node;
+use super::panics::panics;
 use super::query::ChangeQuery;
 use super::schema::{Cuts, Outcome, Preview, Problem, Receipt};
+use super::unserved::unserved;
 use crate::control::command::Command;
 use crate::control::ledger::{self, Precondition, Request};
+use crate::control::state::State;
 use crate::control::store::WallTime;
 
 /// What a write answers.
@@ -27,11 +32,16 @@ pub(super) struct Write {
 
 enum Done {
     Written(Receipt),
-    Looked(
-        ledger::Preview,
-        u64,
-        std::sync::Arc<crate::control::state::State>,
-    ),
+    Looked(Look),
+}
+
+/// What a dry run saw.
+struct Look {
+    generation: u64,
+    before: Arc<State>,
+    preview: ledger::Preview,
+    /// Of the views that do not stand as `before` wants them.
+    standing: Standings,
 }
 
 impl Write {
@@ -47,11 +57,7 @@ impl Write {
         });
         let outcome = match done.await?? {
             Done::Written(receipt) => Outcome::Receipt(receipt),
-            Done::Looked(preview, generation, before) => Outcome::Preview(Preview {
-                generation,
-                moves: moves(&before, &preview.state).await,
-                difference: preview.difference.0,
-            }),
+            Done::Looked(look) => Outcome::Preview(look.tell().await),
         };
         Ok(Json(outcome))
     }
@@ -65,14 +71,42 @@ impl Write {
             confirm_within: self.query.confirm_within_ms,
         };
         if self.query.dry_run {
-            let ledger = node.ledger();
-            let preview = ledger.dry_run(&request, WallTime::now())?;
-            let (generation, before) = (ledger.generation().0, ledger.state().clone());
-            return Ok(Done::Looked(preview, generation, before));
+            return Look::at(node, &request).map(Done::Looked);
         }
+        let before = Arc::clone(node.ledger().state());
         let receipt = Receipt::from(node.execute(&request)?);
-        let cuts = cut.filter(|_| receipt.changed);
-        Ok(Done::Written(Receipt { cuts, ..receipt }))
+        Ok(Done::Written(Receipt {
+            cuts: cut.filter(|_| receipt.changed),
+            panics: panics(&before, node.ledger().state()),
+            ..receipt
+        }))
+    }
+}
+
+impl Look {
+    fn at(node: &dyn Node, request: &Request) -> Result<Self, Problem> {
+        let ledger = node.ledger();
+        let preview = ledger.dry_run(request, WallTime::now())?;
+        let before = Arc::clone(ledger.state());
+        let views = doubted(&before, &preview.state).into_iter();
+        let standing = views.filter_map(|view| Some((view.clone(), node.standing(&view)?)));
+        Ok(Self {
+            generation: ledger.generation().0,
+            standing: standing.collect(),
+            before,
+            preview,
+        })
+    }
+
+    async fn tell(self) -> Preview {
+        let (before, after) = (&self.before, &self.preview.state);
+        Preview {
+            generation: self.generation,
+            moves: moves(before, after, &self.standing).await,
+            unserved: unserved(before, after).await,
+            panics: panics(before, after),
+            difference: self.preview.difference.0,
+        }
     }
 }
 

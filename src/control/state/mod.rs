@@ -114,6 +114,20 @@ impl Pool {
     pub fn mode(&self, backend: &str) -> Mode {
         self.modes.get(backend).copied().unwrap_or_default()
     }
+
+    /// Whether more of its weight is taken for dead than `panic_percent` admits. That so much is dead is doubted then: the
+    /// pool's table stays as it is.
+    #[must_use]
+    pub fn panics(&self) -> bool {
+        let backends = self.spec.backends.iter();
+        let weights = backends.map(|(name, of)| (self.mode(name), u64::from(of.weight)));
+        let dead = weights
+            .clone()
+            .filter(|(mode, _)| *mode == Mode::Maintenance);
+        let dead: u64 = dead.map(|(_, weight)| weight).sum();
+        let all: u64 = weights.map(|(_, weight)| weight).sum();
+        dead * 100 > all * u64::from(self.spec.panic_percent)
+    }
 }
 
 impl State {

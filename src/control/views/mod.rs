@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 pub use record::ViewRecord;
-pub use report::{FlowPlace, ViewReport};
+pub use report::{FlowPlace, Standing, ViewReport};
 pub use sweep::{Sweeper, WALK_PAUSE};
 pub use turns::Turns;
 pub use wanted::{Wanted, WantedBackend, WantedPool, Wants};
@@ -224,7 +224,7 @@ impl Views {
                 continue;
             };
             let of_pool = ViewKey::Pool(own.pool.to_string());
-            // They differ as long as the pool's table is doubted (see `Wanted::panics`).
+            // They differ as long as the pool's table is doubted (see `WantedPool::panics`).
             let same = |pool: &PoolView| own.slots.stands_as(&pool.slots);
             if self.views.get(&of_pool).is_some_and(same) {
                 self.views.remove(key);

@@ -1,7 +1,9 @@
 //! How far views are, for people and programs.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::view::PoolView;
 use super::{ViewKey, Views};
 use crate::flow::Millis;
 use crate::flow::transition::Progress;
@@ -27,6 +29,25 @@ pub struct ViewReport<'v> {
     pub members: Vec<(u16, Arc<str>)>,
 }
 
+/// Where a view's new flows go, or are on their way to. That is what is wanted, but while the pool panics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Per slot the local number of a backend.
+    pub slots: Vec<u16>,
+    /// The backends' names and addresses, by local number.
+    pub backends: Vec<Option<(Arc<str>, IpAddr)>>,
+}
+
+impl Standing {
+    /// Per slot the backend.
+    pub fn table(&self) -> impl Iterator<Item = Option<(&str, IpAddr)>> {
+        self.slots.iter().map(|local| {
+            let backend = self.backends.get(usize::from(*local))?.as_ref();
+            backend.map(|(name, address)| (&**name, *address))
+        })
+    }
+}
+
 /// Where a listed flow is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowPlace {
@@ -50,6 +71,12 @@ impl Views {
             oldest_clean: view.slots.oldest_clean(now),
             members: view.members(),
         })
+    }
+
+    /// Where the new flows of a view go; `None`: there is no such view.
+    #[must_use]
+    pub fn standing(&self, key: &ViewKey) -> Option<Standing> {
+        self.views.get(key).map(PoolView::standing)
     }
 
     /// Where the flow `key` is whose entry names `backend`; `None`: no service or pool knows it any more.

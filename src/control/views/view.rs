@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::record::{Base, ClaimRecord, MemberRecord, ViewRecord};
+use super::report::Standing;
 use super::{ViewKey, Wanted, WantedBackend, WantedPool};
 use crate::config::Encap;
 use crate::control::plan::ViewPlan;
@@ -121,7 +122,7 @@ impl PoolView {
         }
         let died = (deaths || !known) && self.slots.set_dead(|id| wanted.is_dead(id));
         if !known || died || self.slots.is_stuck() {
-            self.aim(pool, wanted, tick);
+            self.aim(pool, tick);
         }
     }
 
@@ -142,8 +143,8 @@ impl PoolView {
         self.wanted = now_wanted;
     }
 
-    fn aim(&mut self, pool: &WantedPool, wanted: &Wanted, tick: &Tick) {
-        if wanted.panics(pool) {
+    fn aim(&mut self, pool: &WantedPool, tick: &Tick) {
+        if pool.panics {
             tracing::warn!(
                 pool = &*pool.name,
                 "more than {} % of the pool's weight is down: its table stays as it is",
@@ -212,6 +213,18 @@ impl PoolView {
             Some((local, Arc::clone(&backend.name)))
         });
         named.collect()
+    }
+
+    /// Where new flows go, or are on their way to.
+    pub fn standing(&self) -> Standing {
+        let members = self.slots.members().iter();
+        let known = members.map(|member| self.backends.get(&member.as_ref()?.id));
+        Standing {
+            slots: self.slots.targets(),
+            backends: known
+                .map(|of| of.map(|of| (Arc::clone(&of.name), of.address)))
+                .collect(),
+        }
     }
 
     /// The name of a backend.

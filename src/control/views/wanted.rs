@@ -36,8 +36,10 @@ pub struct WantedPool {
     pub encap: Encap,
     /// How long its flows may be silent.
     pub times: FlowTimes,
-    /// Percentage of the pool's weight that may be dead; beyond it the targets stay as they are.
-    pub panic_percent: u32,
+    /// Percentage of the pool's weight that may be dead.
+    pub panic_percent: u8,
+    /// More than that is dead: the targets stay as they are.
+    pub panics: bool,
     /// Backends.
     pub backends: Vec<WantedBackend>,
     /// Those of them that go as soon as nothing names them any more.
@@ -57,8 +59,6 @@ pub struct WantedBackend {
     pub address: IpAddr,
     /// Share of the pool.
     pub weight: u32,
-    /// The same once it is grown.
-    pub grown: u32,
     /// Takes new flows. One that drains or is dead does not.
     pub takes_new: bool,
     /// Goes as soon as nothing names it any more.
@@ -66,15 +66,6 @@ pub struct WantedBackend {
 }
 
 impl Wanted {
-    /// Whether so much of a pool is dead that it is doubted.
-    #[must_use]
-    pub fn panics(&self, pool: &WantedPool) -> bool {
-        let weight = |backend: &WantedBackend| u64::from(backend.grown);
-        let all: u64 = pool.backends.iter().map(weight).sum();
-        let dead = pool.backends.iter().filter(|b| self.is_dead(b.id));
-        dead.map(weight).sum::<u64>() * 100 > all * u64::from(pool.panic_percent)
-    }
-
     /// Whether a backend's connections are given up.
     #[must_use]
     pub fn is_dead(&self, id: BackendId) -> bool {
@@ -221,7 +212,6 @@ impl PoolPart {
                 } else {
                     defined.weight
                 },
-                grown: defined.weight,
                 takes_new,
                 leaves: mode == Mode::Removing,
             });
@@ -230,7 +220,8 @@ impl PoolPart {
             name: name.into(),
             encap: spec.encap,
             times: times(pool, source.idle),
-            panic_percent: spec.panic_percent.into(),
+            panic_percent: spec.panic_percent,
+            panics: pool.panics(),
             backends,
             leaving,
             dead,

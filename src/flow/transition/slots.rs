@@ -160,6 +160,14 @@ impl Slots {
         self.each_default().collect()
     }
 
+    /// T of each slot.
+    #[must_use]
+    pub fn targets(&self) -> Vec<u16> {
+        let moving = self.slots.iter().map(|slot| slot.target);
+        let resting = self.rest.iter().map(|word| word & !CONSULT);
+        moving.chain(resting).collect()
+    }
+
     pub(super) fn each_default(&self) -> impl Iterator<Item = u16> {
         let moving = self.slots.iter().map(|slot| slot.default);
         moving.chain(self.rest.iter().map(|word| word & !CONSULT))

@@ -23,6 +23,7 @@ use tentetsu::control::controller::Stage;
 use tentetsu::control::ledger::{Ledger, Receipt, Refusal, Request};
 use tentetsu::control::state::{BackendSpec, Definitions, Path, PoolSpec, ServiceSpec};
 use tentetsu::control::store::{MemoryStore, WallTime};
+use tentetsu::control::views::{Standing, ViewKey};
 use tentetsu::table::Generation;
 
 /// A server and its node, on threads that last as long as the process.
@@ -150,6 +151,10 @@ impl Node for Bare {
 
     fn transitions(&self) -> Vec<Transition> {
         Vec::new()
+    }
+
+    fn standing(&self, _: &ViewKey) -> Option<Standing> {
+        None
     }
 
     fn flows(&self, _: &FlowQuery, _: usize) -> Stretch {

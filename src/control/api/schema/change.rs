@@ -1,10 +1,12 @@
 //! Changes: what became of one, what one would do, and how far one is.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::control::controller::Stage;
-use crate::control::state::Change;
+use crate::control::state::{Change, Pool};
 use crate::control::{ledger, store};
 
 /// A backend's new weight.
@@ -39,6 +41,17 @@ pub struct Receipt {
     pub pending: Option<Pending>,
     /// What was cut, if this write cut flows.
     pub cuts: Option<Cuts>,
+    /// Pools whose tables this write would change, and that stay as they are since they panic.
+    pub panics: Vec<Panic>,
+}
+
+/// A pool that panics: more of its weight than it admits is taken for dead, which is doubted, so its table stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Panic {
+    /// The pool.
+    pub pool: String,
+    /// The share of its weight that may be taken for dead, in percent.
+    pub panic_percent: u8,
 }
 
 /// A change that is rolled back unless it is confirmed in time.
@@ -68,6 +81,19 @@ pub struct Preview {
     pub difference: Vec<Change>,
     /// Where new flows would go to other backends.
     pub moves: Vec<Move>,
+    /// Services whose traffic would no longer be served.
+    pub unserved: Vec<Unserved>,
+    /// Pools whose tables would change, and that would stay as they are since they panic.
+    pub panics: Vec<Panic>,
+}
+
+/// A service whose traffic would no longer be served, by it or by another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Unserved {
+    /// Its name, as it is now.
+    pub service: String,
+    /// Whether that is all of its traffic; if not, some of its addresses or ports would still be served.
+    pub whole: bool,
 }
 
 /// How much of a pool's or service's traffic would go to other backends.
@@ -111,6 +137,31 @@ pub struct GenerationStatus {
     pub stage: Stage,
 }
 
+impl Panic {
+    /// Of this pool, if it panics.
+    #[must_use]
+    pub fn of(name: &str, pool: &Pool) -> Option<Self> {
+        pool.panics().then(|| Self {
+            pool: name.to_owned(),
+            panic_percent: pool.spec.panic_percent,
+        })
+    }
+}
+
+impl fmt::Display for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            pool,
+            panic_percent,
+        } = self;
+        write!(
+            f,
+            "pool {pool} panics: more than {panic_percent} % of its weight is in maintenance, which is doubted, so its \
+             table stays as it is"
+        )
+    }
+}
+
 impl From<ledger::Receipt> for Receipt {
     fn from(receipt: ledger::Receipt) -> Self {
         Self {
@@ -119,6 +170,7 @@ impl From<ledger::Receipt> for Receipt {
             etag: receipt.etag.0,
             pending: receipt.pending.map(Pending::from),
             cuts: None,
+            panics: Vec::new(),
         }
     }
 }

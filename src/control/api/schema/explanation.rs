@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ClosedBy, FlowOrigin};
+use super::{ClosedBy, FlowOrigin, Panic};
 use crate::config::Protocol;
 
 /// The connection that is asked for.
@@ -59,6 +59,8 @@ pub struct Explanation {
     pub outer: Option<OuterHeader>,
     /// What decides while the slot changes its backend; null: it is settled.
     pub moving: Option<Moving>,
+    /// Why the pool's table is not what is wanted; null: it is.
+    pub panic: Option<Panic>,
 }
 
 /// The backend that a connection goes to.

@@ -52,6 +52,8 @@ pub struct Transition {
     pub oldest_clean_ms: Option<u64>,
     /// How long that has to be before a slot goes over.
     pub idle_ms: u64,
+    /// Whether the pool panics: what it wants of the slots waits until that ends.
+    pub panics: bool,
     /// Backends that slots or flows name, those that are leaving included.
     pub backends: Vec<MovingBackend>,
 }

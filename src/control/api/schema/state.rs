@@ -67,6 +67,8 @@ pub struct PoolState {
     pub slow_start_ms: Millis,
     /// Where more than this share of the weight would be taken for dead, in percent, no flow is moved.
     pub panic_percent: u8,
+    /// It is so now: the pool's table stays as it is, whatever is done to backends and weights.
+    pub panics: bool,
     /// Backends by name.
     pub backends: BTreeMap<String, BackendState>,
 }
@@ -129,6 +131,7 @@ impl From<&state::Pool> for PoolState {
             reset_ms: spec.reset_ms,
             slow_start_ms: spec.slow_start_ms,
             panic_percent: spec.panic_percent,
+            panics: pool.panics(),
             backends: backends.collect(),
         }
     }
