@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tentetsu::config::Millis;
 use tentetsu::control::api::events::CAPACITY;
 use tentetsu::control::api::schema::{Event as News, LinkEvent};
+use tentetsu::control::state::Site;
 
 const DRAIN: &str = "/pools/files/backends/f1/drain";
 const UNDRAIN: &str = "/pools/files/backends/f1/undrain";
@@ -58,6 +59,27 @@ fn a_change_is_told_in_all_its_steps() {
     assert_eq!(of("stage")["generation"], receipt["generation"]);
     let numbers: Vec<u64> = told.iter().map(|(id, _, _)| *id).collect();
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1));
+}
+
+#[test]
+fn another_hash_key_is_told_as_a_generation() {
+    let world = World::new();
+    let load = |key: &'static str| {
+        world.node(move |node| {
+            let mut site = Site::clone(&node.controller.ledger().state().site);
+            site.hash_key = Some(key.to_owned());
+            node.load(site);
+        });
+    };
+    load("1111");
+    let events = world.client().events();
+    load("2222");
+    let told = named(events, "generation").next().unwrap();
+    assert_eq!(told["author"], "file");
+    assert_eq!(
+        told["summary"],
+        "load the file: 1 services, 1 pools, 2 backends; another hash key: 2222 in place of 1111"
+    );
 }
 
 #[test]

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::events::House;
-use super::fingerprint;
 use super::ports::Ports;
 use crate::config::Config;
 use crate::control::api::events::Events;
@@ -17,6 +16,7 @@ use crate::control::api::schema::{
     Pending, PortStatus, Readiness, Stats, Transition, WorkerStatus,
 };
 use crate::control::controller::{Publish as _, Stage};
+use crate::control::fingerprint;
 use crate::control::ledger::{Ledger, Receipt, Refusal, Request};
 use crate::control::store::WallTime;
 use crate::control::views::{Standing, ViewKey};
@@ -80,7 +80,7 @@ impl Node for Desk<'_, '_> {
             stage: self.stage(ledger.generation()),
             ready: self.readiness().ready,
             slots: spread.slots,
-            hash_key_fingerprint: format!("{:016x}", fingerprint(spread.key)),
+            hash_key_fingerprint: fingerprint(spread.key),
             entries: self.entries(),
             pending: ledger.pending().cloned().map(Pending::from),
         }

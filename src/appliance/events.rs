@@ -15,7 +15,7 @@ use super::desk::{Desk, Facts};
 use super::links::LinkWatch;
 use super::ports::Ports;
 use super::publisher::TablePublisher;
-use super::source::{ReloadError, Source};
+use super::source::{self, Reload, ReloadError, Source};
 use super::worker::Running;
 use super::{Error, report};
 use crate::control::api::Observer;
@@ -253,7 +253,10 @@ impl<'c> House<'c> {
 
     fn try_reload(&mut self) -> Result<Generation, ReloadError> {
         let reload = self.source.read()?;
-        let receipt = self.controller.execute(&reload.request, WallTime::now())?;
+        let Reload {
+            request, origin, ..
+        } = &reload;
+        let receipt = source::load(&mut self.controller, request, origin)?;
         self.controller.spread(reload.spread);
         self.source.taken(reload.written);
         Ok(receipt.generation)

@@ -32,9 +32,8 @@ use crate::control::ledger::{Ledger, Refusal};
 use crate::control::nexthop::{self, NextHopChange, NextHops};
 use crate::control::store::{FileStore, StoreError, WallTime};
 use crate::flow::{EntryTable, Limits, OpenError};
-use crate::packet::FlowKey;
 use crate::port::dpdk::{self, Eal};
-use crate::table::{FlowHasher, HashKey, Subscriber};
+use crate::table::{HashKey, Subscriber};
 use crate::worker::{Publication, Shared, WorkerCounters};
 
 use desk::Facts;
@@ -112,7 +111,7 @@ impl Error {
 /// [`Error`] names what is wrong and the mend.
 pub fn run(path: &Path) -> Result<(), Error> {
     let written = config::load(path, Against::Everything)?;
-    let spread = source::spread(&written)?;
+    let (spread, origin) = source::spread(&written)?;
     let cores = cores(&written)?;
     let (sender, events) = mpsc::channel();
     events::forward_signals(sender.clone()).map_err(Error::system("can't take signals"))?;
@@ -126,7 +125,7 @@ pub fn run(path: &Path) -> Result<(), Error> {
     let shared = shared(&config, spread.key)?;
     let now = shared.clock.now();
     let mut controller = Controller::open(ledger, spread, config.flows.clone(), now)?;
-    controller.execute(&source::request(&config), WallTime::now())?;
+    source::load(&mut controller, &source::request(&config, spread), &origin)?;
 
     let publish = move |change: NextHopChange| drop(sender.send(Event::NextHops(change)));
     let wanted = controller.views().addresses();
@@ -195,11 +194,6 @@ fn shared(config: &Config, key: HashKey) -> Result<Shared, Error> {
     let shared = Shared::new(opened.table, opened.key);
     shared.flows.entries.take_over(shared.clock.now());
     Ok(shared)
-}
-
-/// A hash tells one key from another, and does not tell the key.
-fn fingerprint(key: HashKey) -> u64 {
-    FlowHasher::new(key).hash_key(&FlowKey([0; 5]))
 }
 
 /// Starts one worker per core, each with its lanes.

@@ -1,12 +1,14 @@
 //! The flow hash's key: the configuration's, or one that the node makes once and keeps.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
-use crate::table::HashKey;
+use crate::packet::FlowKey;
+use crate::table::{FlowHasher, HashKey};
 
 /// The key's file in the state directory.
 const FILE: &str = "hash_key";
@@ -48,24 +50,59 @@ fn mend(error: &io::Error) -> &'static str {
     }
 }
 
+/// Where a key is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyOrigin {
+    /// The configuration gives it.
+    Given,
+    /// It was in this file of the state directory.
+    Kept(PathBuf),
+    /// It was made just now, and is in this file of the state directory.
+    Made(PathBuf),
+}
+
+impl fmt::Display for KeyOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given => f.write_str("given under [maglev]"),
+            Self::Kept(path) => write!(f, "kept in {}, as [maglev] gives none", path.display()),
+            Self::Made(path) => {
+                let path = path.display();
+                write!(f, "made anew and kept in {path}, as [maglev] gives none")
+            }
+        }
+    }
+}
+
 /// The configured key; else the one in the state directory, which is made when it is missing.
 ///
 /// # Errors
 /// [`KeyError`], when the state directory does not work.
-pub fn resolve_key(config: &Config) -> Result<HashKey, KeyError> {
+pub fn resolve_key(config: &Config) -> Result<(HashKey, KeyOrigin), KeyError> {
     if let Some(bytes) = config.maglev.hash_key {
-        return Ok(HashKey::new(bytes));
+        return Ok((HashKey::new(bytes), KeyOrigin::Given));
     }
     let path = config.node.state_dir.join(FILE);
     match fs::read_to_string(&path) {
-        Ok(text) => parse(text.trim())
-            .map(HashKey::new)
-            .ok_or(KeyError::Malformed { path }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make(&config.node.state_dir)
-            .map(HashKey::new)
-            .map_err(|source| KeyError::Io { path, source }),
+        Ok(text) => match parse(text.trim()) {
+            Some(bytes) => Ok((HashKey::new(bytes), KeyOrigin::Kept(path))),
+            None => Err(KeyError::Malformed { path }),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            match make(&config.node.state_dir) {
+                Ok(bytes) => Ok((HashKey::new(bytes), KeyOrigin::Made(path))),
+                Err(source) => Err(KeyError::Io { path, source }),
+            }
+        }
         Err(source) => Err(KeyError::Io { path, source }),
     }
+}
+
+/// Tells one key from another, and does not tell the key: a hash under it, in 16 hexadecimal digits.
+#[must_use]
+pub fn fingerprint(key: HashKey) -> String {
+    let hash = FlowHasher::new(key).hash_key(&FlowKey([0; 5]));
+    format!("{hash:016x}")
 }
 
 fn parse(text: &str) -> Option<[u8; 16]> {

@@ -18,7 +18,7 @@ mod synthetic;
 pub mod views;
 
 pub use compile::{Known, compile_snapshot, compile_successor, compile_tables};
-pub use key::{KeyError, resolve_key};
+pub use key::{KeyError, KeyOrigin, fingerprint, resolve_key};
 pub use plan::{Plan, ServicePlan, ViewPlan};
 pub use reach::{Reach, kernel_reach};
 pub use synthetic::{synthetic_next_hops, synthetic_reach, synthetic_snapshot};

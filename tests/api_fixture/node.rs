@@ -114,24 +114,31 @@ impl StubNode {
             slots: config.maglev.slots,
         };
         let entries = EntryTable::in_memory(Limits::of(1_024)).unwrap();
-        let mut controller = Controller::open(ledger, spread, settings, now).unwrap();
-        let load = Request {
-            command: Command::LoadFile {
-                definitions: Definitions::from(&config),
-                site: Site::from(&config),
-            },
-            preconditions: Vec::new(),
-            author: "file".to_owned(),
-            confirm_within: None,
-        };
-        controller.execute(&load, WallTime::now()).unwrap();
-        Self {
+        let controller = Controller::open(ledger, spread, settings, now).unwrap();
+        let site = Site::from(&config);
+        let mut node = Self {
             controller,
             publisher: StubPublisher::new(config),
             flows: Flows::new(entries, spread.key),
             now,
             observer: None,
-        }
+        };
+        node.load(site);
+        node
+    }
+
+    /// Takes over the file, as if it said this of the appliance.
+    pub fn load(&mut self, site: Site) {
+        let load = Request {
+            command: Command::LoadFile {
+                definitions: Definitions::from(&self.publisher.config),
+                site,
+            },
+            preconditions: Vec::new(),
+            author: "file".to_owned(),
+            confirm_within: None,
+        };
+        self.controller.execute(&load, WallTime::now()).unwrap();
     }
 
     pub fn observe(&mut self, events: Arc<Events>) {

@@ -94,6 +94,7 @@ pub fn site() -> Site {
     Site {
         slots: 3,
         own: vec![OWN.parse().unwrap()],
+        hash_key: None,
     }
 }
 

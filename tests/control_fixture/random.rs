@@ -65,7 +65,7 @@ prop_compose! {
 prop_compose! {
     fn site()(slots in prop::sample::select(vec![2, 3, 65_537]), own in any::<bool>()) -> Site {
         let own = own.then(|| super::OWN.parse().unwrap());
-        Site { slots, own: own.into_iter().collect() }
+        Site { slots, own: own.into_iter().collect(), hash_key: None }
     }
 }
 

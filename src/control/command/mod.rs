@@ -17,6 +17,7 @@ use crate::table::Generation;
 
 pub use apply::apply;
 pub use fault::{Fault, Faults};
+pub(super) use summary::summary;
 
 /// Everything that can be asked of the control side.
 #[derive(Debug, Clone, PartialEq)]

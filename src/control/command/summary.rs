@@ -3,7 +3,15 @@
 use std::fmt;
 
 use super::Command;
-use crate::control::state::Definitions;
+use crate::control::state::{Definitions, State};
+
+/// A command, and what else the log is to say of the way from one state to the other.
+pub fn summary(command: &Command, before: &State, after: &State) -> String {
+    match after.site.respread_since(&before.site) {
+        Some(respread) => format!("{command}; {respread}"),
+        None => command.to_string(),
+    }
+}
 
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Ledger, Prepared, Refusal, Request};
-use crate::control::command::{Command, Fault, Faults, Kind, apply};
+use crate::control::command::{Command, Fault, Faults, Kind, apply, summary};
 use crate::control::state::{Mode, Path, State};
 use crate::control::store::{Entry, Head, Pending, RosterChange, Step, WallTime};
 use crate::table::Generation;
@@ -84,7 +84,7 @@ impl Ledger {
             generation: Generation(self.head.generation.0 + 1),
             at: now,
             author: request.author.clone(),
-            summary: request.command.to_string(),
+            summary: summary(&request.command, &self.state, state),
         };
         Some(Step {
             entry,

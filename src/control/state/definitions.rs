@@ -41,12 +41,14 @@ impl From<&Config> for Definitions {
     }
 }
 
+/// But for the hash key, which may not be in the file.
 impl From<&Config> for Site {
     fn from(config: &Config) -> Self {
         let addresses = config.ports.iter().flat_map(|port| &port.addresses);
         Self {
             slots: config.maglev.slots,
             own: addresses.map(ipnet::IpNet::addr).collect(),
+            hash_key: None,
         }
     }
 }

@@ -89,7 +89,7 @@ pub enum Mode {
     Removing,
 }
 
-/// What an API object must not collide with, and how many slots a table has; from the file.
+/// What an API object must not collide with, and how flows are spread over slots; from the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Site {
@@ -97,6 +97,9 @@ pub struct Site {
     pub slots: u32,
     /// The ports' own addresses, which no service may take.
     pub own: Vec<IpAddr>,
+    /// What tells the flow hash's key from others; none before the first start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash_key: Option<String>,
 }
 
 impl Default for Site {
@@ -104,7 +107,22 @@ impl Default for Site {
         Self {
             slots: crate::config::DEFAULT_SLOTS,
             own: Vec::new(),
+            hash_key: None,
         }
+    }
+}
+
+impl Site {
+    /// How flows are spread over slots otherwise than before, in words; `None`: as before, or there is no before.
+    #[must_use]
+    pub fn respread_since(&self, before: &Self) -> Option<String> {
+        let (was, now) = (before.hash_key.as_ref()?, self.hash_key.as_ref()?);
+        let key = || format!("another hash key: {now} in place of {was}");
+        let (few, many) = (before.slots, self.slots);
+        let slots = || format!("another number of slots: {many} in place of {few}");
+        let changes = [(was != now).then(key), (few != many).then(slots)];
+        let changes: Vec<String> = changes.into_iter().flatten().collect();
+        (!changes.is_empty()).then(|| changes.join(", and "))
     }
 }
 
