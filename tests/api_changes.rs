@@ -148,6 +148,13 @@ fn what_is_not_there_is_not_found() {
         .problem(404);
     client.post("/pools/files/backends/x/drain").problem(404);
     client.post("/generations/77/rollback").problem(404);
+    // The log begins with the file's, and so do the generations that can be gone back to.
+    let unknown = client.get("/generations/0").problem(404);
+    assert_eq!(client.post("/generations/0/rollback").problem(404), unknown);
+    assert_eq!(
+        client.post("/generations/0/rollback?dry_run").problem(404),
+        unknown
+    );
     client.post("/transitions/x/force").problem(404);
 }
 

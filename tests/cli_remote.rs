@@ -293,7 +293,10 @@ fn a_file_is_compared_applied_confirmed_and_rolled_back() {
     program.ok(&format!("rollback {back} --dry-run"));
     program.ok(&format!("rollback {back}"));
     world.client().get("/pools/web/backends/c").problem(404);
-    assert!(program.fails("rollback 999", 1).contains("not in the log"));
+    for unknown in ["rollback 999", "rollback 0", "rollback 0 --dry-run"] {
+        let text = program.fails(unknown, 1);
+        assert!(text.contains("not in the log"), "{unknown}: {text}");
+    }
 }
 
 #[test]

@@ -100,7 +100,8 @@ fn entry(ledger: &Ledger, generation: Generation) -> Result<Option<Entry>, Store
     Ok(newest.filter(|entry| entry.generation == generation))
 }
 
-/// Whether a generation can be gone back to, as far as the log tells. Nobody made the first one, the empty state.
+/// Whether a generation can be gone back to: those that the log lists can. The empty state before the first one, which
+/// nobody made, is none of them.
 pub(super) fn is_known(ledger: &Ledger, generation: Generation) -> Result<bool, Problem> {
-    Ok(generation == Generation(0) || entry(ledger, generation)?.is_some())
+    Ok(entry(ledger, generation)?.is_some())
 }
