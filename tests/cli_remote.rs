@@ -283,9 +283,17 @@ fn a_file_is_compared_applied_confirmed_and_rolled_back() {
         applied.contains("unless you run: tentetsu confirm\n"),
         "{applied}"
     );
-    assert!(program.ok("status").contains("unconfirmed "));
+    let waits = |text: &str| {
+        let seconds = ["60", "59", "58", "57", "56"].map(|left| format!(" GMT, in {left} s"));
+        assert!(seconds.iter().any(|left| text.contains(left)), "{text}");
+    };
+    waits(&applied);
+    let status = program.ok("status");
+    assert!(status.contains("unconfirmed "), "{status}");
+    waits(&status);
     let refused = program.fails("backend set web a --weight 7", 1);
     assert!(refused.contains("waits for its confirmation"), "{refused}");
+    waits(&refused);
     assert!(program.ok("confirm").ends_with(" stays\n"));
     assert!(program.fails("confirm", 1).contains("no change waits"));
 
@@ -413,6 +421,21 @@ fn what_is_there_is_not_added_and_what_is_not_there_not_removed() {
     ] {
         let text = program.fails(words, 1);
         assert!(text.contains(advice), "{words}: {text}");
+    }
+    for (words, detail) in [
+        (
+            "pool add web",
+            "pool web is there already: change it, or take another name",
+        ),
+        (
+            "backend add web a 10.0.0.9",
+            "backend a of pool web is there already: change it, or take another name",
+        ),
+        ("pool rm nowhere", "pool nowhere is not there"),
+    ] {
+        let text = program.fails(&format!("{words} -o json"), 1);
+        let problem: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(problem["detail"], detail, "{words}");
     }
 }
 

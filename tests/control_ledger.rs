@@ -227,7 +227,7 @@ fn an_unconfirmed_change_is_rolled_back_after_a_crash_too() {
     let refusal = ledger
         .execute(&request(put_pool("x", pool(&[]))), at(1))
         .unwrap_err();
-    assert!(matches!(refusal, Refusal::Unconfirmed(_)), "{refusal}");
+    assert!(matches!(refusal, Refusal::Unconfirmed { .. }), "{refusal}");
     assert!(
         ledger
             .execute(&request(drain(of("web", "b"))), at(1))

@@ -1,14 +1,14 @@
 //! What became of a write, and what one would do, for people.
 
 use std::io::{self, Write};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use indicatif::HumanDuration;
 use serde_json::Value;
 
 use super::table::Table;
 use crate::control::api::schema::{Move, Outcome, Panic, Pending, Preview, Receipt, Unserved};
 use crate::control::state::Change;
+use crate::control::store::WallTime;
 
 /// Prints what a write answered.
 ///
@@ -56,27 +56,18 @@ fn print_panics(panics: &[Panic], out: &mut dyn Write) -> io::Result<()> {
 
 /// What happens to a change that is not confirmed.
 pub fn waits(pending: &Pending) -> String {
+    let deadline = WallTime(pending.deadline_ms);
     format!(
-        "generation {} goes back to {} in {} unless you run: tentetsu confirm",
+        "generation {} goes back to {} at {deadline}, in {} s, unless you run: tentetsu confirm",
         pending.generation,
         pending.back_to,
-        HumanDuration(until(pending.deadline_ms))
+        WallTime::now().until(deadline).as_secs()
     )
 }
 
 /// How long ago a moment was, by this machine's clock.
 pub fn since(moment_ms: u64) -> Duration {
-    now().saturating_sub(Duration::from_millis(moment_ms))
-}
-
-fn until(moment_ms: u64) -> Duration {
-    Duration::from_millis(moment_ms).saturating_sub(now())
-}
-
-fn now() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
+    WallTime(moment_ms).until(WallTime::now())
 }
 
 fn print_preview(preview: &Preview, out: &mut dyn Write) -> io::Result<()> {

@@ -66,7 +66,7 @@ impl From<Refusal> for Problem {
         let status = match refusal {
             Refusal::Invalid(faults) => return Self::invalid(faults.0),
             Refusal::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
-            Refusal::Unconfirmed(_) | Refusal::NothingToConfirm | Refusal::Conflict(_) => {
+            Refusal::Unconfirmed { .. } | Refusal::NothingToConfirm | Refusal::Conflict(_) => {
                 StatusCode::CONFLICT
             }
             Refusal::Store(error) => return error.into(),

@@ -6,7 +6,7 @@ use std::hash::Hasher as _;
 use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
-use crate::control::state::{Object, ObjectKey, Path, State, encode};
+use crate::control::state::{Object, ObjectKey, State, encode};
 use crate::table::Generation;
 
 /// A strong entity tag, without its quotes.
@@ -42,9 +42,9 @@ impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Whole => f.write_str("the state"),
-            Self::Service(name) => Path::service(name).fmt(f),
-            Self::Pool(name) => Path::pool(name).fmt(f),
-            Self::Backend { pool, name } => Path::backend(pool, name).fmt(f),
+            Self::Service(name) => write!(f, "service {name}"),
+            Self::Pool(name) => write!(f, "pool {name}"),
+            Self::Backend { pool, name } => write!(f, "backend {name} of pool {pool}"),
         }
     }
 }

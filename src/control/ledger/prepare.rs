@@ -15,7 +15,7 @@ impl Ledger {
     /// [`Refusal`].
     pub fn prepare(&self, request: &Request, now: WallTime) -> Result<Prepared, Refusal> {
         self.check_preconditions(request)?;
-        self.check_pending(request)?;
+        self.check_pending(request, now)?;
         let state = Arc::new(self.apply(&request.command)?);
         let step = self.step(request, &state, now);
         let head = self.next_head(request, step.is_some(), now);
@@ -41,18 +41,24 @@ impl Ledger {
         for precondition in &request.preconditions {
             let current = self.etag(&precondition.resource);
             if !precondition.holds(current.as_ref()) {
-                let resource = precondition.resource.clone();
-                return Err(Refusal::PreconditionFailed { resource, current });
+                let precondition = precondition.clone();
+                return Err(Refusal::PreconditionFailed {
+                    precondition,
+                    current,
+                });
             }
         }
         Ok(())
     }
 
-    fn check_pending(&self, request: &Request) -> Result<(), Refusal> {
+    fn check_pending(&self, request: &Request, now: WallTime) -> Result<(), Refusal> {
         let waits = request.confirm_within.is_some();
         match (request.command.kind(), &self.head.pending) {
             (Kind::Confirm, None) => Err(Refusal::NothingToConfirm),
-            (Kind::Definition, Some(pending)) => Err(Refusal::Unconfirmed(pending.clone())),
+            (Kind::Definition, Some(pending)) => {
+                let pending = pending.clone();
+                Err(Refusal::Unconfirmed { pending, now })
+            }
             (Kind::Operation | Kind::Confirm | Kind::Internal, _) if waits => {
                 let what = format!("{} can't wait for a confirmation", request.command);
                 let hint = "a change of definitions can; undo this one by its opposite";

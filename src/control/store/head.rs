@@ -29,12 +29,21 @@ impl WallTime {
     pub const fn after(self, span: Millis) -> Self {
         Self(self.0.saturating_add(span.0 as u64))
     }
+
+    /// From this time to a later one; none if that is past.
+    #[must_use]
+    pub const fn until(self, later: Self) -> Duration {
+        Duration::from_millis(later.0.saturating_sub(self.0))
+    }
 }
 
 impl fmt::Display for WallTime {
-    /// Seconds since 1970, as `date --date=@SECONDS` reads them.
+    /// As HTTP has dates, such as `Thu, 26 Nov 2026 16:20:00 GMT`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "@{}.{:03}", self.0 / 1_000, self.0 % 1_000)
+        // Beyond year 9999 that has no form.
+        let last = Duration::from_secs(253_402_300_799);
+        let moment = UNIX_EPOCH + Duration::from_millis(self.0).min(last);
+        httpdate::HttpDate::from(moment).fmt(f)
     }
 }
 
@@ -74,4 +83,20 @@ pub struct Entry {
     pub author: String,
     /// What was asked, in one line.
     pub summary: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_told_as_dates() {
+        let told = WallTime(1_795_710_000_500).to_string();
+        assert_eq!(told, "Thu, 26 Nov 2026 16:20:00 GMT");
+        assert!(
+            WallTime(u64::MAX)
+                .to_string()
+                .ends_with("9999 23:59:59 GMT")
+        );
+    }
 }
