@@ -81,7 +81,7 @@ fn check_roles(world: &World, program: &Program, trust: &str) {
     program.fails(&format!("status {stranger} {trust}"), 77);
     fs::write(world.folder.path().join("lines"), "two\nlines\n").unwrap();
     let lines = shows(world, "lines");
-    let refused = program.fails(&format!("status {lines} {trust}"), 2);
+    let refused = program.fails(&format!("status {lines} {trust}"), 78);
     assert!(refused.contains("holds no token"), "{refused}");
 }
 

@@ -40,6 +40,16 @@ pub enum Exit {
     Config = 78,
 }
 
+impl Exit {
+    /// That a file can't be read which the configuration, or an argument that says what is wanted, is in.
+    fn unread(error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::PermissionDenied => Self::Permission,
+            _ => Self::Config,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         ExitCode::from(exit as u8)
@@ -63,8 +73,9 @@ Examples:
   tentetsu config example > lb1.toml && tentetsu check --config lb1.toml
   tentetsu run --config lb1.toml
 
-Exit codes: 0 done, 1 a negative answer, 2 a wrong command line or a file in it that can't be opened,
-69 something can't be had or reached, 77 not permitted, 78 the configuration is wrong")]
+Exit codes: 0 done, 1 a negative answer, 2 a wrong command line, or a capture or output in it that can't be opened,
+69 something can't be had or reached, 77 not permitted, 78 the configuration, or a file of a state or a token, is wrong
+or can't be read")]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -230,19 +230,13 @@ fn header(text: &str) -> Result<HeaderValue, Error> {
 /// The header that shows the token in `file`.
 fn token(file: &Path) -> Result<HeaderValue, Error> {
     let secret = fs::read_to_string(file).map_err(|error| {
-        let exit = match error.kind() {
-            ErrorKind::PermissionDenied => Exit::Permission,
-            _ => Exit::Usage,
-        };
-        Error::failed(
-            exit,
-            format!("can't read the token in {}: {error}", file.display()),
-        )
+        let message = format!("can't read the token in {}: {error}", file.display());
+        Error::failed(Exit::unread(&error), message)
     })?;
     let mut value =
         HeaderValue::from_str(&format!("Bearer {}", secret.trim_end())).map_err(|_| {
             Error::failed(
-                Exit::Usage,
+                Exit::Config,
                 format!("{} holds no token: one word on one line", file.display()),
             )
         })?;

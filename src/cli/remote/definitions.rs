@@ -63,7 +63,7 @@ pub struct ApplyArgs {
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Exit codes: 0 no difference, 1 there are some, 2 a wrong command line, 69 the appliance can't be reached,
-77 no permission, 78 the file has faults
+77 no permission, 78 the file has faults or can't be read
 
 Examples:
   tentetsu diff state.json
@@ -116,11 +116,8 @@ fn replacement(file: &Path) -> Result<Write, Error> {
 
 fn read(file: &Path) -> Result<Value, Error> {
     let text = text(file).map_err(|error| {
-        let exit = match error.kind() {
-            io::ErrorKind::PermissionDenied => Exit::Permission,
-            _ => Exit::Usage,
-        };
-        Error::failed(exit, format!("can't read {}: {error}", file.display()))
+        let message = format!("can't read {}: {error}", file.display());
+        Error::failed(Exit::unread(&error), message)
     })?;
     let faulty = |form: &str, why: String| {
         let message = format!("{}: this is not {form}: {why}", file.display());

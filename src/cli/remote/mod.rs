@@ -35,4 +35,4 @@ pub mod transition;
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 a negative answer (not there, somebody was faster, not in time),
 2 a wrong command line, 69 the appliance can't be reached, 77 no permission,
-78 what was sent has faults";
+78 what was sent has faults, or a file that was named can't be used";

@@ -32,7 +32,7 @@ fn of_file(file: &Path) -> Result<RootCertStore, Error> {
             "{}: {why}: --ca-file takes certificates as PEM",
             file.display()
         );
-        Error::failed(Exit::Usage, message)
+        Error::failed(Exit::Config, message)
     };
     let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
     let mut roots = RootCertStore::empty();
