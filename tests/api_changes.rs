@@ -135,6 +135,7 @@ fn what_is_not_there_is_not_found() {
         "/pools/x",
         "/pools/x/backends",
         "/pools/files/backends/x",
+        "/flows?pool=x",
         "/generations/77",
     ] {
         client.get(path).problem(404);
@@ -240,6 +241,44 @@ fn every_fault_is_told_with_its_place() {
         );
     }
     assert_eq!(generation(&client), 1);
+}
+
+/// Faults of form and of meaning come together, and none is made up.
+#[test]
+fn faults_of_every_kind_are_told_at_once() {
+    let world = World::new();
+    let client = world.client();
+    let web = json!({ "address": "203.0.113.10", "protocol": "tcp", "ports": [80], "pool": "web" });
+    let mut odd = web.clone();
+    odd["ports"] = json!(["eighty"]);
+    let mut lost = web.clone();
+    (lost["address"], lost["pool"]) = (json!("203.0.113.11"), json!("nobody"));
+    let mixed = json!({
+        "services": { "http": web, "odd": odd, "lost": lost, "file": web },
+        "pools": { "web": {
+            "encap": "gre", "panic_percent": 101,
+            "backends": { "a": { "address": "10.0.0" }, "b": { "address": "10.0.0.2", "weight": 0 } },
+        } },
+    });
+    let told = client.put("/state", &mixed);
+    let faults = told.faults(422);
+    let places: Vec<_> = faults
+        .iter()
+        .map(|fault| fault.split(": ").next().unwrap())
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "/services/odd/ports",
+            "/pools/web/encap",
+            "/pools/web/backends/a/address",
+            "/pools/web/panic_percent",
+            "/services/file",
+            "/services/lost/pool",
+        ]
+    );
+    let detail = told.problem(422)["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("more may follow"), "{detail}");
 }
 
 #[test]

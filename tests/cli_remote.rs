@@ -415,6 +415,7 @@ fn what_is_there_is_not_added_and_what_is_not_there_not_removed() {
         ("backend rm web z", "pool web has no backend z"),
         ("backend drain web z", "no backend of this name"),
         ("backend list nowhere", "no pool has this name"),
+        ("show flows --pool nowhere", "no pool has this name"),
         ("backend set web z --weight 5", "no backend of this name"),
         ("service show nowhere", "no service has this name"),
         ("pool set nowhere --idle 5s", "no pool has this name"),

@@ -118,10 +118,25 @@ fn an_unknown_certificate_is_not_trusted() {
     let own = world.folder.path().join("api.crt");
     named.fails(&format!("status {admin} --ca-file {}", own.display()), 69);
     let empty = world.folder.path().join("admin");
-    program.fails(&format!("status --ca-file {}", empty.display()), 2);
-    // Plain HTTP to a port that speaks TLS, and the other way round.
-    let plain = Program {
-        api: program.api.replace("https", "http"),
-    };
-    plain.fails(&format!("status {admin}"), 69);
+    program.fails(&format!("status --ca-file {}", empty.display()), 78);
+}
+
+/// Plain HTTP to a port that speaks TLS, and the other way round.
+#[test]
+fn the_wrong_scheme_is_named_with_the_right_one() {
+    for (api, right, wrong) in [
+        (with_tls as fn(&Path) -> config::Api, "https", "http"),
+        (on_loopback, "http", "https"),
+    ] {
+        let (world, program) = world(api, right);
+        let (admin, ca) = (shows(&world, "admin"), world.folder.path().join("any.crt"));
+        let any = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(&ca, any.cert.pem()).unwrap();
+        let other = Program {
+            api: program.api.replacen(right, wrong, 1),
+        };
+        let text = other.fails(&format!("status {admin} --ca-file {}", ca.display()), 69);
+        let mend = format!("write {}", program.api);
+        assert!(text.contains(&mend), "{wrong}: {text}");
+    }
 }

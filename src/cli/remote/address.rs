@@ -68,7 +68,8 @@ impl Authority {
         Ok(Self { host, port })
     }
 
-    fn is_this_host(&self) -> bool {
+    /// Whether plain HTTP shows the token to nobody.
+    pub fn is_this_host(&self) -> bool {
         let address = self.host.parse::<IpAddr>();
         address.map_or(self.host == "localhost", |address| address.is_loopback())
     }

@@ -16,7 +16,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{self, pki_types::ServerName};
 
 use super::address::{Address, Authority};
 use super::connection::Target;
@@ -152,10 +152,17 @@ impl Client {
         let (mut sender, connection) = handshake(stream).await.map_err(|e| self.gone(&e))?;
         // It ends by itself when the answer has come or the runtime goes.
         tokio::spawn(connection);
-        sender
-            .send_request(request)
-            .await
-            .map_err(|error| self.gone(&error))
+        let response = sender.send_request(request).await;
+        response.map_err(|error| self.no_answer(&error))
+    }
+
+    fn no_answer(&self, error: &hyper::Error) -> Error {
+        match &self.address {
+            Address::Http(authority) if error.is_parse() => self.unreachable(&format!(
+                "what listens there speaks no plain HTTP: it may be TLS, write https://{authority}"
+            )),
+            _ => self.gone(error),
+        }
     }
 
     async fn connect(&self) -> Result<Box<dyn Stream>, Error> {
@@ -190,11 +197,22 @@ impl Client {
         let Some(tls) = &self.tls else {
             return Ok(Box::new(stream));
         };
-        let encrypted = tls.connect(name, stream).await.map_err(|error| {
-            let hint = "--ca-file names the certificate to trust";
-            self.unreachable(&format!("{error}: {hint}"))
-        })?;
+        let encrypted = tls.connect(name, stream).await;
+        let encrypted = encrypted.map_err(|error| self.not_encrypted(authority, &error))?;
         Ok(Box::new(encrypted))
+    }
+
+    fn not_encrypted(&self, authority: &Authority, error: &std::io::Error) -> Error {
+        if !is_no_tls(error) {
+            let hint = "--ca-file names the certificate to trust";
+            return self.unreachable(&format!("{error}: {hint}"));
+        }
+        let mend = if authority.is_this_host() {
+            format!("it may be plain HTTP, write http://{authority}")
+        } else {
+            "is this an address of `api.listen`?".to_owned()
+        };
+        self.unreachable(&format!("what listens there speaks no TLS: {mend}"))
     }
 
     fn no_socket(&self, error: &std::io::Error) -> Error {
@@ -220,6 +238,12 @@ impl Client {
         );
         Error::failed(Exit::Unreachable, message)
     }
+}
+
+/// Whether what came is no TLS at all.
+fn is_no_tls(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(rustls::Error::InvalidMessage(_)))
 }
 
 fn header(text: &str) -> Result<HeaderValue, Error> {

@@ -20,7 +20,7 @@ pub const MAX_BYTES: usize = 64 << 20;
 /// Room for all bodies that are being read, in KiB; others wait for theirs.
 pub(super) const ROOM_FOR_BODIES: usize = 64 << 10;
 /// Enough for anybody to mend, and a bound on the answer.
-const MAX_FAULTS: usize = 1_000;
+pub(super) const MAX_FAULTS: usize = 1_000;
 /// How long a client may take to send its body.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -102,7 +102,7 @@ pub(super) fn form<T: Form>(body: &[u8], path: &Path) -> Result<T, Problem> {
     }
     let body: Value = serde_json::from_slice(body)
         .map_err(|error| Problem::bad_request(format!("this is not JSON: {error}")))?;
-    read(body, path).map_err(Problem::invalid)
+    read(body, path).map_err(Problem::unreadable)
 }
 
 /// Makes something of a JSON value; `path` is where that lies in the state.

@@ -19,6 +19,7 @@ mod observer;
 mod panics;
 mod problem;
 mod query;
+mod readable;
 mod routes;
 pub mod schema;
 pub mod serve;

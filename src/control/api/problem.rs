@@ -46,6 +46,13 @@ impl Problem {
             ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
         }
     }
+
+    /// The same, where something can't be read: that could not be held against the rules.
+    pub(super) fn unreadable(faults: Vec<Fault>) -> Self {
+        let mut problem = Self::invalid(faults);
+        problem.detail += ". What can't be read is not held against the rules yet: more may follow";
+        problem
+    }
 }
 
 impl IntoResponse for Problem {

@@ -1,13 +1,16 @@
 //! Changes of services and pools, of all at once, and the ways back.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 
 use super::generations::is_known;
 use crate::control::api::Api;
 use crate::control::api::access::{Admin, Operator};
-use crate::control::api::body::{Body, form};
+use crate::control::api::body::{Body, MAX_FAULTS, form};
 use crate::control::api::condition::Demands;
 use crate::control::api::query::{ChangeQuery, DryRunQuery, Path, Query};
+use crate::control::api::readable::broken_rules;
 use crate::control::api::schema::{Outcome, Problem};
 use crate::control::api::write::{Write, Written};
 use crate::control::command::Command;
@@ -27,7 +30,10 @@ pub(crate) async fn replace_all(
     demands: Demands,
     Body(body): Body,
 ) -> Written {
-    let definitions = form(&body, &state::Path::root())?;
+    let definitions = match form(&body, &state::Path::root()) {
+        Ok(definitions) => definitions,
+        Err(problem) => return Err(with_broken_rules(&api, &body, problem).await),
+    };
     let write = Write {
         caller,
         query,
@@ -36,6 +42,22 @@ pub(crate) async fn replace_all(
     write
         .run(&api, |_| Ok(Command::ReplaceAll(definitions)))
         .await
+}
+
+/// The faults of a whole state's form, with those that the rules find in what can be read of it.
+async fn with_broken_rules(api: &Api, body: &[u8], problem: Problem) -> Problem {
+    let Ok(body) = serde_json::from_slice(body) else {
+        return problem;
+    };
+    match api.ask(|node| Arc::clone(node.ledger().state())).await {
+        Ok(state) => {
+            let mut faults = problem.faults;
+            faults.extend(broken_rules(&state, &body));
+            faults.truncate(MAX_FAULTS);
+            Problem::unreadable(faults)
+        }
+        Err(unavailable) => unavailable,
+    }
 }
 
 /// A service becomes this, or is made

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 
+use super::resources::NO_POOL;
 use crate::control::api::Api;
 use crate::control::api::access::Admin;
 use crate::control::api::query::{DryRunQuery, Nothing, Path, Query, within};
@@ -85,13 +86,24 @@ pub(crate) async fn force(
 /// Flows that are listed: those of slots in transition, and no others
 #[utoipa::path(
     get, path = "/flows", tag = "transitions",
-    params(FlowQuery), responses((status = 200, body = Flows))
+    params(FlowQuery),
+    responses(
+        (status = 200, body = Flows),
+        (status = 404, description = "Nothing of this name is there", body = Problem,
+         content_type = "application/problem+json"),
+    )
 )]
 pub(crate) async fn flows(
     State(api): State<Api>,
     Query(mut query): Query<FlowQuery>,
 ) -> Answer<Flows> {
     let limit = within("limit", query.limit, 1..=MOST_FLOWS, 1_000)?;
+    if let Some(pool) = query.pool.clone() {
+        let has = api.ask(move |node| node.ledger().state().pools.contains_key(&pool));
+        has.await?
+            .then_some(())
+            .ok_or_else(|| Problem::not_found(NO_POOL))?;
+    }
     let mut all = Flows::default();
     let mut next = Some(0);
     while let Some(from) = next {
