@@ -16,7 +16,7 @@ from load import Load
 IDLE_MS = 5_000
 SETTLING = 300  # seconds that the first definitions, and the end of a transition, may take
 SINGLES = 100
-QUIET = 2  # seconds of load before the first change
+QUIET = 2  # seconds of load before the change
 LAST = 1  # seconds that the last packets may take
 
 
@@ -64,20 +64,24 @@ class Judge:
             time.sleep(0.5)
 
     def replace(self):
-        times = self.change("PUT", "/state", definitions(self.options, "b"))
+        time.sleep(QUIET)
+        body = definitions(self.options, "b")
+        times = {**self.change("PUT", "/state", body), "memory_moving_mib": self.memory()}
         say("all backends replaced", times)
-        return {**times, "memory_moving_mib": self.memory()}
+        return times
 
     def weigh(self):
-        """One change after the other, while all slots move; the median."""
+        """Single changes, one after the other, while all slots move: seconds until they are armed, the median."""
         path = "/pools/pool0/backends/b0/weight"
         times = [self.change("PUT", path, {"weight": 100 + number}, ["armed"])["armed"] for number in range(1, SINGLES + 1)]
-        return sorted(times)[SINGLES // 2]
+        say("one weight", {"armed": (median := sorted(times)[SINGLES // 2])})
+        return median
 
     def counters(self):
         port = self.call("GET", "/ports")[0]
-        counted = {name: port[name] for name in ("forwarded", "dropped", "device_missed", "device_no_buffer", "device_unsent")}
-        return {**counted, "arrived": self.arrived()}
+        counted = {name: port[name] for name in ("forwarded", "device_missed", "device_no_buffer", "device_unsent")}
+        dropped = {f"dropped as {one['reason']}": one["count"] for one in self.call("GET", "/drops")}
+        return {**counted, **dropped, "arrived": self.arrived()}
 
     def arrived(self):
         """IPv4 packets that came to web1."""
@@ -98,26 +102,33 @@ def say(what, figures):
 
 
 def under_load(judge, work):
-    """Does the work while packets pass; what became of them beside what the work gives."""
+    """Does the work while packets pass; what it gives, and what became of the packets."""
     options = judge.options
     before = judge.counters()
     load = Load([vip(pool) for pool in range(options.pools)], options.rate)
     load.start()
     try:
-        time.sleep(QUIET)
         result = work()
     finally:
         sent = load.stop()
     end = time.monotonic() + LAST
     while (counted := difference(judge.counters(), before))["arrived"] < sent and time.monotonic() < end:
         time.sleep(0.05)
-    packets = {"sent": sent, **counted}
-    say("packets", packets)
-    return {**result, **packets, "lost": sent - counted["arrived"]}
+    return result, {"sent": sent, **counted, "lost": sent - counted["arrived"]}
+
+
+def warm_up(judge):
+    """Until the kernel has told the ways to all backends."""
+    end = time.monotonic() + SETTLING
+    while under_load(judge, lambda: time.sleep(QUIET))[1]["lost"] > 0:
+        if time.monotonic() > end:
+            raise Refused(f"packets are lost still after {SETTLING} s, without any change")
 
 
 def difference(after, before):
-    return {name: after[name] - before[name] for name in after}
+    """What was counted meanwhile; of drops and losses only those that there were."""
+    counted = {name: after[name] - before.get(name, 0) for name in after}
+    return {name: count for name, count in counted.items() if count or name in ("forwarded", "arrived")}
 
 
 def main():
@@ -130,10 +141,11 @@ def main():
     judge = Judge(options)
     say("defined", judge.change("PUT", "/state", definitions(options, "a")))
     judge.settle()
+    warm_up(judge)
     settled = judge.memory()
-    figures = under_load(judge, lambda: {**judge.replace(), "one_weight_armed": judge.weigh()})
-    figures = {"pools": options.pools, "backends": options.backends, "memory_settled_mib": settled, **figures}
-    say("figures", figures)
+    times, packets = under_load(judge, lambda: {**judge.replace(), "one_weight_armed": judge.weigh()})
+    say("packets", packets)
+    figures = {"pools": options.pools, "backends": options.backends, "memory_settled_mib": settled, **times, **packets}
     if options.json:
         Path(options.json).write_text(json.dumps(figures) + "\n")
     if figures["lost"] > 0:
