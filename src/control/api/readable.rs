@@ -1,7 +1,7 @@
 //! What can be read of a whole state that can't be read as a whole: its services and pools are held against the rules all
 //! the same, so that no fault waits for another one to be mended.
 
-use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::control::command::{Command, Fault, apply};
@@ -10,7 +10,7 @@ use crate::control::state::{BackendSpec, Definitions, Path, PoolSpec, ServiceSpe
 /// The rules that `body` breaks, as far as it can be read. It is no JSON of [`Definitions`].
 pub(super) fn broken_rules(state: &State, body: &Value) -> Vec<Fault> {
     let pools = named(body, "pools");
-    let halves = pools.filter(|(_, pool)| PoolSpec::deserialize(*pool).is_err());
+    let halves = pools.filter(|(_, pool)| !is_one::<PoolSpec>(pool));
     // That all of a pool's weights are 0 may be for want of those that can't be read.
     let unsure: Vec<Path> = halves
         .map(|(name, _)| Path::pool(name).then("backends"))
@@ -25,7 +25,7 @@ pub(super) fn broken_rules(state: &State, body: &Value) -> Vec<Fault> {
 
 /// Services that can be read, and pools by what can be read of them: services name those.
 fn readable(body: &Value) -> Definitions {
-    let service = |value| ServiceSpec::deserialize(value).ok();
+    let service = |value| read::<ServiceSpec>(value);
     let services = named(body, "services");
     let pools = named(body, "pools");
     Definitions {
@@ -38,6 +38,14 @@ fn readable(body: &Value) -> Definitions {
     }
 }
 
+fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {
+    T::deserialize(value).ok()
+}
+
+fn is_one<T: DeserializeOwned>(value: &Value) -> bool {
+    read::<T>(value).is_some()
+}
+
 fn named<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = (&'v String, &'v Value)> {
     value
         .get(key)
@@ -48,19 +56,19 @@ fn named<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = (&'v String, &
 
 /// A pool by those of its fields and backends that can be read; the others are as if they were left out.
 fn pool(value: &Value) -> PoolSpec {
-    if let Ok(spec) = PoolSpec::deserialize(value) {
+    if let Some(spec) = read(value) {
         return spec;
     }
     let fields = value.as_object().into_iter().flatten();
-    let good = fields.filter(|(key, value)| PoolSpec::deserialize(json!({ *key: value })).is_ok());
+    let good = fields.filter(|(key, value)| is_one::<PoolSpec>(&json!({ *key: value })));
     let mut good: Map<String, Value> = good
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     let backends = named(value, "backends");
-    let backends = backends.filter(|(_, backend)| BackendSpec::deserialize(*backend).is_ok());
+    let backends = backends.filter(|(_, backend)| is_one::<BackendSpec>(backend));
     let backends: Map<String, Value> = backends
         .map(|(name, backend)| (name.clone(), backend.clone()))
         .collect();
     good.insert("backends".to_owned(), backends.into());
-    PoolSpec::deserialize(Value::Object(good)).unwrap_or_default()
+    read(&Value::Object(good)).unwrap_or_default()
 }

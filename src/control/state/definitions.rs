@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::object::as_objects;
 use super::{PoolSpec, ServiceSpec, Site};
 use crate::config::Config;
 
+as_objects!(Definitions);
+
 /// Services and pools by name: everything that one owner wants.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Definitions {
     /// Services by name.
     #[serde(default)]

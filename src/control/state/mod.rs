@@ -8,6 +8,7 @@
 mod check;
 mod definitions;
 mod difference;
+pub(crate) mod object;
 mod path;
 pub(crate) mod ports;
 mod spec;

@@ -8,12 +8,15 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::object::as_objects;
 use super::ports::{self, PortList};
 use crate::config::{self, Encap, Millis, Protocol, UdpFlows};
 
+as_objects!(ServiceSpec, PoolSpec, BackendSpec);
+
 /// A service's definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct ServiceSpec {
     /// VIP address or prefix; as text without a prefix length when it is one address.
     #[serde(with = "super::ports::address")]
@@ -34,7 +37,7 @@ pub struct ServiceSpec {
 
 /// A pool's definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct PoolSpec {
     /// How packets reach the backends.
     #[serde(default)]
@@ -62,7 +65,7 @@ pub struct PoolSpec {
 
 /// A backend's definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct BackendSpec {
     /// Where packets go.
     #[schema(value_type = String, example = "10.0.0.5")]

@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::control::controller::Stage;
+use crate::control::state::object::as_objects;
 use crate::control::state::{Change, Pool};
 use crate::control::{ledger, store};
 
+as_objects!(BackendWeight);
+
 /// A backend's new weight.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct BackendWeight {
     /// Share of the slots relative to the pool's other weights, at most 65,535; 0 takes none.
     #[schema(maximum = 65_535, example = 100)]
