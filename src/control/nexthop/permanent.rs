@@ -1,4 +1,4 @@
-//! An operator's permanent neighbours, kept over a call that makes the kernel forget them.
+//! The neighbours that an operator set for good, kept over a call that makes the kernel forget them.
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -7,7 +7,8 @@ use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourMessage, Neig
 use super::socket::{BATCH, Error, Requester, failure};
 use super::{interface, request};
 
-/// The permanent neighbours of one interface (`ip neighbour show nud permanent`).
+/// The neighbours of one interface that need no asking: `nud permanent`, and `nud noarp` but for those of groups, which the
+/// kernel has itself.
 ///
 /// `net_af_packet` sets its interface's MAC address at its start, to the one that it has; to the kernel that is a
 /// change of address, at which it drops all neighbours there (`neigh_changeaddr`), those set by hand too.
@@ -56,13 +57,26 @@ fn set_again(index: u32, told: RouteNetlinkMessage) -> Option<RouteNetlinkMessag
     else {
         return None;
     };
-    if header.ifindex != index || header.state != NeighbourState::Permanent {
+    let by_hand = match header.state {
+        NeighbourState::Permanent => true,
+        NeighbourState::Noarp => !attributes.iter().any(is_of_group),
+        _ => false,
+    };
+    if header.ifindex != index || !by_hand {
         return None;
     }
     let mut message = NeighbourMessage::default();
     message.header = header;
     message.attributes = attributes.into_iter().filter(is_setting).collect();
     Some(RouteNetlinkMessage::NewNeighbour(message))
+}
+
+/// An Ethernet address with the group bit, or one that says nothing.
+fn is_of_group(attribute: &NeighbourAttribute) -> bool {
+    let NeighbourAttribute::LinkLayerAddress(mac) = attribute else {
+        return false;
+    };
+    mac.first().is_some_and(|first| first & 1 == 1) || mac.iter().all(|byte| *byte == 0)
 }
 
 /// Not what the kernel counts and measures.
@@ -81,22 +95,29 @@ mod tests {
     use super::*;
 
     fn told(index: u32, state: NeighbourState) -> RouteNetlinkMessage {
+        told_at(index, state, [2, 0, 0, 0, 0, 1])
+    }
+
+    fn told_at(index: u32, state: NeighbourState, mac: [u8; 6]) -> RouteNetlinkMessage {
         let mut message = NeighbourMessage::default();
         message.header.ifindex = index;
         message.header.state = state;
         message.attributes = vec![
             NeighbourAttribute::Destination(IpAddr::from([10, 0, 0, 1]).into()),
-            NeighbourAttribute::LinkLayerAddress(vec![2, 0, 0, 0, 0, 1]),
+            NeighbourAttribute::LinkLayerAddress(mac.into()),
             NeighbourAttribute::Probes(4),
         ];
         RouteNetlinkMessage::NewNeighbour(message)
     }
 
     #[test]
-    fn only_permanent_ones_of_the_interface_are_set_again() {
+    fn only_those_of_the_interface_that_were_set_by_hand_are_set_again() {
         assert!(set_again(3, told(4, NeighbourState::Permanent)).is_none());
         assert!(set_again(3, told(3, NeighbourState::Reachable)).is_none());
-        assert!(set_again(3, told(3, NeighbourState::Noarp)).is_none());
+        let group = [0x33, 0x33, 0, 0, 0, 1];
+        assert!(set_again(3, told_at(3, NeighbourState::Noarp, group)).is_none());
+        assert!(set_again(3, told_at(3, NeighbourState::Noarp, [0; 6])).is_none());
+        assert!(set_again(3, told(3, NeighbourState::Noarp)).is_some());
         let Some(RouteNetlinkMessage::NewNeighbour(set)) =
             set_again(3, told(3, NeighbourState::Permanent))
         else {
