@@ -207,7 +207,7 @@ fn a_full_disk_and_a_wrong_configuration_have_their_exit_codes() {
         .stderr(Stdio::null())
         .status()
         .unwrap();
-    assert_eq!(status.code(), Some(1));
+    assert_eq!(status.code(), Some(69));
 
     bench.write("bad.toml", b"[[port]]\nname = 7\n");
     assert_eq!(

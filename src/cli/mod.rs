@@ -169,7 +169,7 @@ impl From<std::io::Error> for Failure {
             };
         }
         Self {
-            exit: Exit::No,
+            exit: Exit::Unreachable,
             message: format!("can't write the answer: {error}"),
         }
     }
