@@ -82,10 +82,7 @@ struct StageFigures {
 pub fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
     let config = config::load(&args.config, Against::HashKey)?;
     if let Err(error) = std::fs::File::open(&args.input) {
-        let exit = match error.kind() {
-            io::ErrorKind::PermissionDenied => Exit::Permission,
-            _ => Exit::Usage,
-        };
+        let exit = Exit::unopened(&error);
         let message = format!("can't read {}: {error}", args.input.display());
         return Err(Failure { exit, message });
     }

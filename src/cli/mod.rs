@@ -48,6 +48,14 @@ impl Exit {
             _ => Self::Config,
         }
     }
+
+    /// That a capture, or a file to write, which the command line names can't be opened.
+    fn unopened(error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::PermissionDenied => Self::Permission,
+            _ => Self::Usage,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

@@ -11,7 +11,7 @@ mod run;
 mod tally;
 mod verdicts;
 
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -174,12 +174,8 @@ fn failed(args: &ReplayArgs, error: RunError) -> Failure {
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         let exit = match &error {
-            OpenError::Refused { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
-                Exit::Permission
-            }
-            OpenError::Refused { .. } | OpenError::Clash(_) | OpenError::StandardOutput => {
-                Exit::Usage
-            }
+            OpenError::Refused { source, .. } => Exit::unopened(source),
+            OpenError::Clash(_) | OpenError::StandardOutput => Exit::Usage,
         };
         Failure {
             exit,
