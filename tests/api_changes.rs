@@ -432,17 +432,22 @@ fn a_dry_run_tells_what_would_move_and_changes_nothing() {
     );
 }
 
-#[test]
-fn pointing_a_service_at_another_pool_moves_the_service() {
-    let world = World::new();
-    let client = world.client();
-    served(&client);
+/// A second pool.
+fn with_blue(client: &Client) {
     client
         .put(
             "/pools/blue",
             &json!({ "backends": { "x": { "address": "10.0.0.9" } } }),
         )
         .ok(200);
+}
+
+#[test]
+fn pointing_a_service_at_another_pool_moves_the_service() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    with_blue(&client);
     let mut blue = http();
     blue["pool"] = json!("blue");
     let looked = client.put("/services/http?dry_run", &blue).ok(200);
@@ -526,12 +531,7 @@ fn a_service_waits_for_a_pool_that_panics() {
     let world = World::new();
     let client = world.client();
     served(&client);
-    client
-        .put(
-            "/pools/blue",
-            &json!({ "backends": { "x": { "address": "10.0.0.9" } } }),
-        )
-        .ok(200);
+    with_blue(&client);
     client.post("/pools/blue/backends/x/maintenance").ok(200);
     let mut blue = http();
     blue["pool"] = json!("blue");
@@ -574,12 +574,7 @@ fn a_dry_run_names_the_services_that_nobody_serves_any_more() {
     );
 
     // Another service takes over.
-    client
-        .put(
-            "/pools/blue",
-            &json!({ "backends": { "x": { "address": "10.0.0.9" } } }),
-        )
-        .ok(200);
+    with_blue(&client);
     let net =
         json!({ "address": "203.0.113.0/24", "protocol": "tcp", "ports": "any", "pool": "blue" });
     client.put("/services/net", &net).ok(200);

@@ -7,6 +7,7 @@ pub mod api;
 pub mod command;
 mod compile;
 pub mod controller;
+mod extent;
 mod key;
 pub mod ledger;
 pub mod nexthop;

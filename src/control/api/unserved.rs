@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use ipnet::IpNet;
 
 use super::schema::Unserved;
+use crate::control::extent::Extent;
 use crate::control::state::{Service, ServiceSpec, State};
 
 /// The services of `before` whose addresses and ports are not all served by `after`, whichever service does it.
@@ -29,15 +30,7 @@ pub(super) async fn unserved(before: &State, after: &State) -> Vec<Unserved> {
 /// The most specific service that has all that is another's.
 pub(super) fn covering<'s>(state: &'s State, spec: &ServiceSpec) -> Option<&'s Service> {
     let services = state.services.values().map(AsRef::as_ref);
-    let covers = services.filter(|of| {
-        of.spec.protocol == spec.protocol
-            && of.spec.address.contains(&spec.address)
-            && spec.ports.iter().all(|ports| {
-                let mut own = of.spec.ports.iter();
-                own.any(|of| of.contains(ports.start()) && of.contains(ports.end()))
-            })
-    });
-    covers.max_by_key(|of| of.spec.address.prefix_len())
+    Extent::from(spec).covering(services, |of: &&Service| Extent::from(&of.spec))
 }
 
 /// How much of a service's traffic is served.

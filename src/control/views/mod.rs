@@ -21,6 +21,7 @@ pub use sweep::{Sweeper, WALK_PAUSE};
 pub use turns::Turns;
 pub use wanted::{Wanted, WantedBackend, WantedPool, Wants};
 
+use super::extent::Extent;
 use super::plan::{Plan, ServicePlan};
 use crate::config;
 use crate::flow::transition::{Progress, Tick};
@@ -177,17 +178,7 @@ impl Views {
 
     /// The most specific service that had what is now this service's.
     fn covering(&self, service: &config::Service) -> Option<&Assigned> {
-        let covers = |(old, _): &&Assigned| {
-            old.protocol == service.protocol
-                && old.address.contains(&service.address)
-                && service.ports.iter().all(|range| {
-                    old.ports
-                        .iter()
-                        .any(|of| of.contains(range.start()) && of.contains(range.end()))
-                })
-        };
-        let services = self.services.iter().filter(covers);
-        services.max_by_key(|(old, _)| old.address.prefix_len())
+        Extent::from(service).covering(self.services.iter(), |(old, _)| Extent::from(old))
     }
 
     fn part(&mut self, from: &ViewKey, own: &ViewKey, tick: &Tick) {
