@@ -71,10 +71,10 @@ fn another_hash_key_is_told_as_a_generation() {
             node.load(site);
         });
     };
-    load("1111");
     let events = world.client().events();
+    load("1111");
     load("2222");
-    let told = named(events, "generation").next().unwrap();
+    let told = named(events, "generation").nth(1).unwrap();
     assert_eq!(told["author"], "file");
     assert_eq!(
         told["summary"],
