@@ -195,9 +195,11 @@ impl<'c> House<'c> {
                 TICK
             }
         };
+        let early = self.publisher.publish_next_hops();
         self.follow_services(ports);
         self.observer.look(&self.controller, &self.publisher);
-        Instant::now() + wait
+        let due = Instant::now() + wait;
+        early.map_or(due, |again| due.min(again))
     }
 
     fn try_advance(&mut self) -> Result<Option<u64>, Refusal> {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ipnet::IpNet;
 
@@ -17,6 +18,10 @@ use crate::table::{
 };
 use crate::worker::{NodeClock, Publication, Totals};
 
+/// Publishing other next hops takes one part of the time in so many: where it takes long, those that change meanwhile are
+/// published together.
+const SHARE: u32 = 5;
+
 /// The writer's side of the tables.
 pub struct TablePublisher {
     ports: Vec<Port>,
@@ -25,6 +30,10 @@ pub struct TablePublisher {
     tables: Arc<Tables>,
     snapshot: Arc<Snapshot>,
     hops: NextHops,
+    /// The addresses whose next hops are others than those published.
+    moved: HashSet<IpAddr>,
+    /// When next hops may be published again.
+    rested: Instant,
     round: Round,
     workers: Vec<Published>,
     clock: NodeClock,
@@ -85,6 +94,8 @@ impl TablePublisher {
             tables,
             snapshot,
             hops,
+            moved: HashSet::new(),
+            rested: Instant::now(),
             round: Round::default(),
             workers,
             clock,
@@ -143,11 +154,25 @@ impl TablePublisher {
         totals
     }
 
-    /// Publishes other next hops; the tables stay.
+    /// Takes over other next hops, for [`Self::publish_next_hops`].
     pub fn change_next_hops(&mut self, change: NextHopChange) {
-        let moved = change.by_address.keys().copied().collect();
+        self.moved.extend(change.by_address.keys());
         self.hops.change(change);
-        self.publish_snapshot(Some(&moved));
+    }
+
+    /// Publishes next hops that have changed; the tables stay, and their round with them: whoever takes these next hops
+    /// has taken the tables too. Returns when to call again, if it is too early.
+    pub fn publish_next_hops(&mut self) -> Option<Instant> {
+        if self.moved.is_empty() {
+            return None;
+        }
+        let begun = Instant::now();
+        if begun < self.rested {
+            return Some(self.rested);
+        }
+        self.publish_snapshot();
+        self.rested = Instant::now() + begun.elapsed() * (SHARE - 1);
+        None
     }
 
     /// Counts and frees what workers have left.
@@ -157,30 +182,31 @@ impl TablePublisher {
         }
     }
 
-    /// Publishes the tables with the ways to their backends; those to addresses that have `moved` are made anew.
-    fn publish_snapshot(&mut self, moved: Option<&HashSet<IpAddr>>) {
+    /// Publishes the tables with the ways to their backends; those to addresses that have moved are made anew.
+    fn publish_snapshot(&mut self) {
         self.reclaim();
-        self.round = self.round.next();
         let reach = |address| kernel_reach(&self.hops, address);
         let snapshot = Arc::new(compile_successor(
             self.generation,
             &self.ports,
             &self.tables,
             reach,
-            Known::of(&self.snapshot, moved),
+            Known::of(&self.snapshot, &self.moved),
         ));
         for worker in &mut self.workers {
             worker.publish(self.round, &snapshot);
         }
         self.snapshot = snapshot;
+        self.moved.clear();
     }
 }
 
 impl Publish for TablePublisher {
     fn publish(&mut self, generation: Generation, plan: Plan) {
         (self.generation, self.plan) = (generation, plan);
+        self.round = self.round.next();
         self.tables = Arc::new(compile_tables(&self.plan));
-        self.publish_snapshot(None);
+        self.publish_snapshot();
     }
 
     fn round(&self) -> Round {

@@ -63,16 +63,18 @@ pub fn compile_snapshot(
 #[derive(Default, Clone, Copy)]
 pub struct Known<'a> {
     before: Option<&'a Snapshot>,
-    /// Addresses that are reached in another way than then.
+    /// Addresses that are reached in another way than then; `None`: none.
     moved: Option<&'a HashSet<IpAddr>>,
 }
 
 impl<'a> Known<'a> {
     /// The ways of `before`, except those to the addresses that have `moved`.
     #[must_use]
-    pub const fn of(before: &'a Snapshot, moved: Option<&'a HashSet<IpAddr>>) -> Self {
-        let before = Some(before);
-        Self { before, moved }
+    pub fn of(before: &'a Snapshot, moved: &'a HashSet<IpAddr>) -> Self {
+        Self {
+            before: Some(before),
+            moved: (!moved.is_empty()).then_some(moved),
+        }
     }
 
     /// The ways to the backends of a view: those that a view before had the very same of.
@@ -301,7 +303,7 @@ mod tests {
             })
         };
         let after = tables(vec![third.clone(), second]);
-        let known = Known::of(&before, Some(&moved));
+        let known = Known::of(&before, &moved);
         let taken_over = compile_successor(Generation(2), &[], &after, reach, known);
         let mut wanted: Vec<_> = third.members.iter().map(|member| member.address).collect();
         wanted.extend(&moved);

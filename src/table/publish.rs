@@ -12,7 +12,7 @@ use crossbeam::queue::ArrayQueue;
 
 use super::Word;
 
-/// The number of a publication; each is higher than the one before.
+/// The number of a publication; each is at least as high as the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Round(pub u64);
 
