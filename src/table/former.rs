@@ -42,6 +42,18 @@ impl Former {
         }
     }
 
+    /// The same without the defaults that are `gone`: no backend has their flows.
+    #[must_use]
+    pub fn without(&self, gone: &impl Fn(u16) -> bool) -> Self {
+        let left = |default: &u16| if gone(*default) { NO_BACKEND } else { *default };
+        let former = self.former.as_ref();
+        Self {
+            hasher: self.hasher.clone(),
+            defaults: self.defaults.iter().map(left).collect(),
+            former: former.map(|former| Arc::new(former.without(gone))),
+        }
+    }
+
     /// Every local number that is a default, some of them several times.
     pub fn named(&self) -> impl Iterator<Item = u16> {
         let chain = std::iter::successors(Some(self), |of| of.former.as_deref());

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tentetsu::control::command::Command;
-use tentetsu::control::controller::Publish as _;
+use tentetsu::control::controller::Stage;
 use tentetsu::control::state::{Mode, State as Wanted};
 use tentetsu::flow::{Consulted, Fate, Kind, Origin, Segment};
 use tentetsu::packet::FlowKey;
@@ -25,13 +25,14 @@ type Check = Result<(), Violation>;
 impl World {
     /// Servers that died or came back by a change.
     pub fn note_deaths(&mut self, before: &Wanted, command: &Command) {
+        let generation = self.node().controller.ledger().generation();
         let after = self.node().controller.ledger().state().clone();
         let (was, is) = (servers(before), servers(&after));
         for (server, up) in &is {
             if !*up {
                 self.die(*server);
             } else if self.down.contains_key(server) {
-                self.reviving.entry(*server).or_insert(None);
+                self.reviving.entry(*server).or_insert(generation);
             }
         }
         if let Command::Remove {
@@ -80,14 +81,13 @@ impl World {
     /// A server that was dead is trusted with connections as soon as every worker knows that it is back: up to then some
     /// may find out only now that it had died.
     pub fn revive(&mut self) {
-        let press = &self.node.as_ref().unwrap().press;
-        let (round, taken) = (press.round(), press.taken());
-        self.reviving.retain(|server, known| {
-            let back = *known.get_or_insert(round) <= taken;
-            if back {
+        let node = self.node.as_ref().unwrap();
+        self.reviving.retain(|server, generation| {
+            let known = node.controller.stage(*generation, &node.press) > Stage::Stored;
+            if known {
                 self.down.remove(server);
             }
-            !back
+            !known
         });
     }
 

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tentetsu::control::command::Command;
 use tentetsu::flow::{Kind, Place, Segment};
 use tentetsu::packet::{DropReason, FlowKey};
-use tentetsu::table::{HashKey, Round, Spread, Subscriber};
+use tentetsu::table::{Generation, HashKey, Spread, Subscriber};
 
 use super::client::{Client, Habit, State, Traffic};
 use super::climate::{Attack, Climate};
@@ -86,8 +86,8 @@ pub struct World {
     pub body: Body,
     /// Servers that don't answer, since when.
     pub down: BTreeMap<IpAddr, u64>,
-    /// Those of them that are to come back, and the round by which every worker knows.
-    pub reviving: BTreeMap<IpAddr, Option<Round>>,
+    /// Those of them that are to come back, and the generation that says so.
+    pub reviving: BTreeMap<IpAddr, Generation>,
     /// How often each has died.
     pub deaths: BTreeMap<IpAddr, u32>,
     /// Since when no pool may hold on to the dead.

@@ -1,5 +1,7 @@
 //! The backends of a view: each has a local number as long as a slot or an entry names it.
 
+use std::sync::Arc;
+
 use super::Slots;
 use crate::table::{BY_FORMER, BackendId, Member, NO_BACKEND};
 
@@ -42,8 +44,24 @@ impl Slots {
             news |= member.dead != dead;
             member.dead = dead;
         }
-        self.dirty |= news;
+        if news {
+            self.dirty = true;
+            self.bury();
+        }
         news
+    }
+
+    /// What is dead in former slots stays so, even if the backend comes back: flows that begin there by a worker that knows
+    /// of that would be sent elsewhere by one that does not.
+    fn bury(&mut self) {
+        let Some(former) = &self.former else {
+            return;
+        };
+        let gone = |local| local < BY_FORMER && self.is_dead(local);
+        if former.named().any(gone) {
+            self.former = Some(Arc::new(former.without(&gone)));
+            self.unrecorded = true;
+        }
     }
 
     /// A backend that is not there is as dead as one that was given up. Those of former slots are not: workers see to it
@@ -86,7 +104,7 @@ mod tests {
     use super::super::Tick;
     use super::*;
     use crate::flow::Millis;
-    use crate::table::{FlowTimes, Round};
+    use crate::table::{FlowHasher, FlowTimes, HashKey, Round};
 
     fn at(next: u64) -> Tick {
         Tick {
@@ -99,18 +117,33 @@ mod tests {
         }
     }
 
+    const TIMES: FlowTimes = FlowTimes {
+        idle: 1,
+        half_closed: 1,
+        reset: 1,
+        unconfirmed: 1,
+    };
+
+    #[test]
+    fn what_was_dead_in_former_slots_stays_so() {
+        let [stays, dies] = [BackendId(10), BackendId(11)];
+        let members = [stays, dies].map(|id| Some(Member { id, dead: false }));
+        let settled = Slots::settled(&[0, 1, 0], members.into(), TIMES);
+        let hasher = FlowHasher::new(HashKey::default());
+        let mut slots = settled.respread(hasher, 5, Round(1), Millis(0));
+        let defaults = |slots: &Slots| slots.former().unwrap().defaults.to_vec();
+        assert!(slots.set_dead(|id| id == dies));
+        assert_eq!(defaults(&slots), [0, NO_BACKEND, 0]);
+        assert!(slots.set_dead(|_| false), "it comes back");
+        assert_eq!(defaults(&slots), [0, NO_BACKEND, 0]);
+    }
+
     /// It leaves, comes back and leaves between two walks: a worker may be listing flows at it still.
     #[test]
     fn a_backend_that_came_back_is_let_go_by_its_last_leaving() {
-        let times = FlowTimes {
-            idle: 1,
-            half_closed: 1,
-            reset: 1,
-            unconfirmed: 1,
-        };
         let [stays, leaves] = [BackendId(10), BackendId(11)];
         let members = [stays, leaves].map(|id| Some(Member { id, dead: false }));
-        let mut slots = Slots::settled(&[0; 7], members.into(), times);
+        let mut slots = Slots::settled(&[0; 7], members.into(), TIMES);
         let walk = |slots: &mut Slots, begun, next| {
             let census = slots.census(Round(begun));
             slots.release(&census, &at(next), |id| id == stays)
