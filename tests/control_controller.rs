@@ -18,7 +18,9 @@ use tentetsu::control::store::WallTime;
 use tentetsu::control::{Plan, compile_tables};
 use tentetsu::flow::{Consulted, EntryTable, Flows, Kind, Limits, Millis, Packet, Place, Segment};
 use tentetsu::packet::{FlowKey, FlowKeys, Transport};
-use tentetsu::table::{CONSULT, Generation, HashKey, Match, Round, ServiceIndex, Spread, Tables};
+use tentetsu::table::{
+    CONSULT, Generation, HashKey, Match, Phase, Round, ServiceIndex, Spread, Tables,
+};
 use tentetsu::wire::PortPair;
 
 const SPREAD: Spread = Spread {
@@ -106,14 +108,17 @@ impl World {
     fn pass(&mut self, millis: u32) {
         let end = self.now + millis;
         while self.now < end {
-            let (now, wall) = (Millis(self.now), self.wall());
-            self.controller.expire(wall).unwrap();
-            let wait = self
-                .controller
-                .advance(now, wall, &self.flows, &mut self.workers)
-                .unwrap();
+            let wait = self.advance();
             self.now = (self.now + wait.unwrap_or(millis).clamp(1, 250)).min(end);
         }
+    }
+
+    fn advance(&mut self) -> Option<u32> {
+        let (now, wall) = (Millis(self.now), self.wall());
+        self.controller.expire(wall).unwrap();
+        self.controller
+            .advance(now, wall, &self.flows, &mut self.workers)
+            .unwrap()
     }
 
     /// The backend that a packet from the middle of flow `number` goes to; `None`: it is dropped.
@@ -273,6 +278,47 @@ fn a_storm_of_changes_is_published_in_few_rounds() {
         world.stage() > Stage::Stored,
         "the last change is out as well"
     );
+}
+
+/// It takes many calls, between which an operator forces one of the pools: the publication has all of it.
+#[test]
+fn a_change_of_many_pools_is_published_whole() {
+    let mut world = World::new(1_024);
+    world.execute(weigh("c", 1));
+    world.pass(60);
+    let before = world.workers.round;
+    let other = || pool(&[("x", "10.0.1.1"), ("y", "10.0.1.2")]);
+    let web = &world.controller.ledger().state().pools["web"].spec;
+    let pools = (0..40).map(|number| (format!("pool{number}"), other()));
+    let pools = pools.chain([("web".to_owned(), web.clone())]);
+    let mut all = definitions([("http", service("203.0.113.1", "web"))], []);
+    all.pools = pools.collect();
+    let generation = world.execute(Command::ReplaceAll(all));
+    world.now += 50;
+    let mut calls = 0;
+    while world.workers.round == before {
+        assert_eq!(world.stage(), Stage::Stored, "call {calls}");
+        assert_eq!(world.workers.tables.views.len(), 1);
+        world.advance();
+        calls += 1;
+        if calls == 3 {
+            let now = Millis(world.now);
+            assert!(world.controller.force("web", now, &world.workers));
+        }
+    }
+    assert!(calls > 3, "{calls} calls");
+    assert!(world.controller.stage(generation, &world.workers) > Stage::Stored);
+    let views = &world.workers.tables.views;
+    assert_eq!(views.len(), 41);
+    let web = views.iter().find(|view| &*view.pool == "web").unwrap();
+    let moving = web.moving.as_ref().unwrap().slots.iter();
+    let words = web.slots.iter().map(|word| word & !CONSULT);
+    let (drained, open): (Vec<_>, Vec<_>) = moving
+        .zip(words)
+        .filter(|(slot, _)| slot.phase != Phase::Settled)
+        .partition(|(slot, word)| slot.phase == Phase::Draining && slot.target == *word);
+    assert_eq!(open, []);
+    assert!(!drained.is_empty(), "the weight moves slots");
 }
 
 /// 400 flows live on, and 64 fit: slots take turns until the flows of the last ones end, and none is sent elsewhere.

@@ -5,7 +5,9 @@ import argparse
 import json
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "survival.d"))
@@ -18,6 +20,7 @@ SETTLING = 300  # seconds that the first definitions, and the end of a transitio
 SINGLES = 100
 QUIET = 2  # seconds of load before the change
 LAST = 1  # seconds that the last packets may take
+PULSE = 0.05  # seconds between two questions of one who looks on
 
 
 def definitions(options, crop):
@@ -56,6 +59,26 @@ class Judge:
             times[stage] = passed(begun)
         return times
 
+    @contextmanager
+    def looked_on(self, times):
+        """Somebody asks how the node is, all the time: notes how long the longest answer took."""
+        ended, longest = threading.Event(), [0]
+
+        def ask():
+            while not ended.wait(PULSE):
+                begun = time.monotonic()
+                self.call("GET", "/node")
+                longest.append(passed(begun))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            asking.join()
+        times["longest_answer"] = max(longest)
+
     def settle(self):
         end = time.monotonic() + SETTLING
         while any(one["consulted"] for one in self.call("GET", "/transitions")):
@@ -66,7 +89,10 @@ class Judge:
     def replace(self):
         time.sleep(QUIET)
         body = definitions(self.options, "b")
-        times = {**self.change("PUT", "/state", body), "memory_moving_mib": self.memory()}
+        times = {}
+        with self.looked_on(times):
+            times.update(self.change("PUT", "/state", body))
+        times["memory_moving_mib"] = self.memory()
         say("all backends replaced", times)
         return times
 

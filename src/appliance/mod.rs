@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::{self, Against, Config, Idle, LoadError};
 use crate::control::KeyError;
@@ -147,7 +147,8 @@ pub fn run(path: &Path) -> Result<(), Error> {
     let mut house = House::new(
         publisher, controller, source, watcher, &counters, &shared, facts,
     );
-    house.advance(&ports);
+    // All tables are there before the first packet.
+    while house.advance(&ports) <= Instant::now() {}
     report::serving(&house.publisher);
     let stop = AtomicBool::new(false);
     let outcome = std::thread::scope(|scope| {

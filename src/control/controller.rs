@@ -20,7 +20,7 @@ use crate::flow::{Flows, Millis};
 use crate::table::{BackendId, Generation, Round, ServiceIndex, Spread};
 pub use stage::Stage;
 
-use records::{INDEX, Index, Kept, blob_key, index_blob, read_records, view_blob};
+use records::{Kept, read_records};
 
 /// The shortest time between two steps of the slots, and between two changes of what is wanted, in milliseconds: what
 /// falls into it is published together. Workers have to fetch a new table from the memory of another core, which at
@@ -30,6 +30,8 @@ const STEP: u32 = 50;
 const GLANCE: u32 = 2;
 /// Buckets of entries that one call walks over: some milliseconds' worth.
 const STRETCH: usize = 1 << 14;
+/// Views that one call changes: some ten milliseconds' worth. Between two calls the owner answers others.
+const VIEWS: usize = 8;
 
 /// Where plans go.
 pub trait Publish {
@@ -62,9 +64,12 @@ pub struct Controller {
     settings: config::Flows,
     /// The state has changed since the views were told.
     stale: bool,
-    /// The generation that the views were told, and the round that published it.
+    /// The generation that the lap under way tells the views.
+    telling: Option<Generation>,
+    /// The one that they were told before that, and the round that published it.
     told: (Generation, Round),
     told_at: Millis,
+    /// When the last lap began.
     stepped: Millis,
     walked: Millis,
 }
@@ -96,10 +101,11 @@ impl Controller {
             services,
         } = kept;
         let mut views = Views::restored(before, views, services, &tick);
-        if before != spread {
-            views.respread(spread, &tick);
-        }
-        views.want(&wants.of(ledger.state(), ledger.roster(), now), &tick);
+        let wanted = wants.of(ledger.state(), ledger.roster(), now);
+        views.begin_with(wanted, spread, &tick);
+        views.go_on(usize::MAX, &tick);
+        views.close();
+        views.end();
         Ok(Self {
             ledger,
             views,
@@ -111,6 +117,7 @@ impl Controller {
             leaving: Vec::new(),
             settings,
             stale: true,
+            telling: None,
             told: (Generation(0), Round(0)),
             told_at: now.before(STEP),
             stepped: now,
@@ -156,7 +163,8 @@ impl Controller {
     #[must_use]
     pub fn stage(&self, generation: Generation, publish: &impl Publish) -> Stage {
         let (told, round) = self.told;
-        if self.stale || generation > told || publish.taken() < round {
+        let telling = self.stale || self.telling.is_some();
+        if telling || generation > told || publish.taken() < round {
             Stage::Stored
         } else if self.views.is_arming() || publish.taken() < publish.round() {
             // What has been steered counts from when every worker has it.
@@ -207,7 +215,8 @@ impl Controller {
         Ok(pending.map(|pending| pending.deadline.0.saturating_sub(now.0)))
     }
 
-    /// Does what can be done now, and says in how many milliseconds there may be more; `None`: only after an event.
+    /// Does some of what can be done now, and says in how many milliseconds there may be more; `None`: only after an
+    /// event.
     ///
     /// # Errors
     /// When what has to be recorded first can't be: nothing was published then, and the next call tries again.
@@ -219,17 +228,19 @@ impl Controller {
         publish: &mut impl Publish,
     ) -> Result<Option<u32>, Refusal> {
         flows.firsts.rotate(now);
-        self.tell(now, publish);
-        let step = self.step(now, publish);
-        if self.views.is_moving() {
-            let tick = self.tick(now, publish);
-            self.turns.take(&mut self.views, &flows.entries, &tick);
+        if !self.views.is_under_way() {
+            self.begin(now, flows, publish);
         }
-        if self.views.is_dirty() {
-            self.publish(publish)?;
+        let mut step = STEP.saturating_sub(now.since(self.stepped));
+        if self.views.is_under_way() {
+            if !self.go_on(now, publish)? {
+                return Ok(Some(0));
+            }
+            step = self.views.end().map_or(u32::MAX, |wait| wait.max(STEP));
         }
         // Behind the publication: an entry's view is found by the services that were published.
         self.walk((now, wall), flows, publish)?;
+        let step = self.views.is_moving().then_some(step);
         let behind = publish.taken() < publish.round();
         let again = self.views.is_dirty().then_some(0);
         let glance = behind.then_some(GLANCE);
@@ -245,33 +256,60 @@ impl Controller {
         self.views.is_moving() || !self.leaving.is_empty()
     }
 
-    /// Tells the views what is wanted, if that has changed: however many commands came meanwhile, tables are built once.
-    fn tell(&mut self, now: Millis, publish: &impl Publish) {
-        if self.tells_in(now) != Some(0) {
+    /// Begins a lap over the views if one is due.
+    fn begin(&mut self, now: Millis, flows: &Flows, publish: &impl Publish) {
+        let tick = self.tick(now, publish);
+        if self.views.is_moving() {
+            self.turns.take(&mut self.views, &flows.entries, &tick);
+        }
+        let steps = self.views.is_moving() && now.since(self.stepped) >= STEP;
+        if self.tells_in(now) == Some(0) && self.may_tell(&tick, publish) {
+            self.tell(&tick);
+        } else if steps || self.views.is_dirty() {
+            self.views.begin();
+        } else {
             return;
         }
-        let tick = self.tick(now, publish);
-        if self.spread != self.views.spread() {
-            if tick.taken < publish.round() {
-                // Told as soon as every worker has what is out.
-                self.stale = true;
-                return;
-            }
-            self.views.respread(self.spread, &tick);
-        }
+        self.stepped = now;
+    }
+
+    /// Whether the views can be told at once what is wanted. How flows are spread changes only when every worker has what
+    /// is out.
+    fn may_tell(&mut self, tick: &Tick, publish: &impl Publish) -> bool {
+        let may = self.spread == self.views.spread() || tick.taken >= publish.round();
+        self.stale |= !may;
+        may
+    }
+
+    /// Begins a lap that tells the views what is wanted: however many commands came meanwhile, tables are built once.
+    fn tell(&mut self, tick: &Tick) {
         let (state, roster) = (self.ledger.state(), self.ledger.roster());
-        let wanted = self.wants.of(state, roster, now);
-        self.views.want(&wanted, &tick);
-        self.leaving = wanted.leaving;
-        self.grows_at = self.wants.next(now).map(|wait| now.after(wait));
-        // What changes nothing for the workers is theirs already.
-        let round = if self.views.is_dirty() {
-            tick.next
-        } else {
-            publish.round()
-        };
-        (self.stale, self.told) = (false, (self.ledger.generation(), round));
-        self.told_at = now;
+        let wanted = self.wants.of(state, roster, tick.now);
+        self.grows_at = self.wants.next(tick.now).map(|wait| tick.now.after(wait));
+        self.views.begin_with(wanted, self.spread, tick);
+        self.telling = Some(self.ledger.generation());
+        (self.stale, self.told_at) = (false, tick.now);
+    }
+
+    /// Goes on with the lap, and publishes by its end what it did. Returns whether that was the end.
+    fn go_on(&mut self, now: Millis, publish: &mut impl Publish) -> Result<bool, StoreError> {
+        let tick = self.tick(now, publish);
+        if !self.views.go_on(VIEWS, &tick) || !self.record_ahead()? {
+            return Ok(false);
+        }
+        if let Some(leaving) = self.views.close() {
+            self.leaving = leaving;
+        }
+        self.record()?;
+        if self.views.is_dirty() {
+            let generation = self.telling.unwrap_or(self.told.0);
+            publish.publish(generation, self.views.plan());
+        }
+        if let Some(generation) = self.telling.take() {
+            // What changes nothing for the workers is theirs already.
+            self.told = (generation, publish.round());
+        }
+        Ok(true)
     }
 
     /// In how many milliseconds the views are to be told what is wanted: at once after a rest, and else a step after
@@ -280,16 +318,6 @@ impl Controller {
         let growth = self.grows_at.map(|at| at.since(now));
         let wait = if self.stale { Some(0) } else { growth };
         wait.map(|wait| wait.max(STEP.saturating_sub(now.since(self.told_at))))
-    }
-
-    fn step(&mut self, now: Millis, publish: &impl Publish) -> Option<u32> {
-        let passed = now.since(self.stepped);
-        if passed < STEP {
-            return self.views.is_moving().then_some(STEP - passed);
-        }
-        self.stepped = now;
-        let tick = self.tick(now, publish);
-        self.views.step(&tick).map(|wait| wait.max(STEP))
     }
 
     /// Goes on with the walk over the entries, and lets go of the backends that nothing names any more.
@@ -357,31 +385,5 @@ impl Controller {
             .filter(|(pool, member)| ids.contains(&member.id) && is_removing(pool, &member.name))
             .map(|(pool, member)| (pool.to_owned(), member.name.clone()))
             .collect()
-    }
-
-    /// Records what a restart has to know, then publishes.
-    fn publish(&mut self, publish: &mut impl Publish) -> Result<(), StoreError> {
-        let records = self.views.records();
-        if !records.is_empty() || self.views.is_reassigned() {
-            let index = Index {
-                views: self.views.keys().cloned().collect(),
-                services: self.views.services().to_vec(),
-            };
-            let index = index_blob(&index, self.views.spread());
-            let mut blobs = vec![(INDEX.to_owned(), index)];
-            blobs.extend(
-                records
-                    .iter()
-                    .map(|record| (blob_key(&record.key), view_blob(record))),
-            );
-            let blobs: Vec<(&str, &[u8])> = blobs
-                .iter()
-                .map(|(key, bytes)| (key.as_str(), bytes.as_slice()))
-                .collect();
-            self.ledger.put_many(&blobs)?;
-            self.views.recorded();
-        }
-        publish.publish(self.told.0, self.views.plan());
-        Ok(())
     }
 }

@@ -87,7 +87,7 @@ impl<'s> Steering<'s> {
             site: config.into(),
         })?;
         steering.execute(Command::ReplaceAll(config.into()))?;
-        steering.advance()?;
+        while steering.advance()?.is_zero() {}
         let subscriber = subscribers.into_iter().next();
         let subscriber = subscriber.ok_or_else(|| Error::Worker {
             core: 0,

@@ -1,24 +1,27 @@
-//! Where the views' records lie in the store.
+//! The views' records: when they are written, and where they lie in the store.
 
 use serde::de::DeserializeOwned;
 
+use super::Controller;
 use crate::control::ledger::Ledger;
 use crate::control::store::StoreError;
 use crate::control::views::{Assigned, ViewKey, ViewRecord};
 use crate::table::Spread;
 
+/// Records of one transaction: some ten milliseconds' worth of large pools.
+const RECORDS: usize = 8;
 /// The key under which the [`Index`] is kept.
-pub(super) const INDEX: &str = "views";
+const INDEX: &str = "views";
 
 /// What is kept beside the views' own records.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
-pub(super) struct Index {
-    pub views: Vec<ViewKey>,
+struct Index {
+    views: Vec<ViewKey>,
     /// Services as the workers have them, which may be others than the newest state's.
-    pub services: Vec<Assigned>,
+    services: Vec<Assigned>,
 }
 
-pub(super) fn blob_key(key: &ViewKey) -> String {
+fn blob_key(key: &ViewKey) -> String {
     match key {
         ViewKey::Pool(name) => format!("view/pool/{name}"),
         ViewKey::Service(name) => format!("view/service/{name}"),
@@ -26,12 +29,12 @@ pub(super) fn blob_key(key: &ViewKey) -> String {
 }
 
 /// The index as a blob. What later releases added stands behind what the first one had: it can be told when it is not there.
-pub(super) fn index_blob(index: &Index, spread: Spread) -> Vec<u8> {
+fn index_blob(index: &Index, spread: Spread) -> Vec<u8> {
     [encode(index), encode(&spread)].concat()
 }
 
 /// The same of a view's record.
-pub(super) fn view_blob(record: &ViewRecord) -> Vec<u8> {
+fn view_blob(record: &ViewRecord) -> Vec<u8> {
     [encode(record), encode(&record.former)].concat()
 }
 
@@ -88,6 +91,50 @@ fn read<T: DeserializeOwned, L: DeserializeOwned>(
         tracing::error!("the record {key} is damaged, connections may break: {error}");
     })
     .ok()
+}
+
+impl Controller {
+    /// Records some views, if they are many: those of one transaction are not. Returns whether that is not needed any more.
+    pub(super) fn record_ahead(&mut self) -> Result<bool, StoreError> {
+        // Under another hash key or number of slots all count, or none.
+        if self.views.is_respreading() || self.views.unrecorded() <= RECORDS {
+            return Ok(true);
+        }
+        let records = self.views.records(RECORDS);
+        self.keep(&records, None)?;
+        Ok(false)
+    }
+
+    /// Records the last of what a restart has to know.
+    pub(super) fn record(&mut self) -> Result<(), StoreError> {
+        let records = self.views.records(usize::MAX);
+        if records.is_empty() && !self.views.is_reassigned() {
+            return Ok(());
+        }
+        let index = Index {
+            views: self.views.keys().cloned().collect(),
+            services: self.views.services().to_vec(),
+        };
+        let index = index_blob(&index, self.views.spread());
+        self.keep(&records, Some(index))?;
+        self.views.index_recorded();
+        Ok(())
+    }
+
+    fn keep(&mut self, records: &[ViewRecord], index: Option<Vec<u8>>) -> Result<(), StoreError> {
+        let index = index.map(|index| (INDEX.to_owned(), index));
+        let views = records
+            .iter()
+            .map(|record| (blob_key(&record.key), view_blob(record)));
+        let blobs: Vec<(String, Vec<u8>)> = index.into_iter().chain(views).collect();
+        let blobs: Vec<(&str, &[u8])> = blobs
+            .iter()
+            .map(|(key, bytes)| (key.as_str(), bytes.as_slice()))
+            .collect();
+        self.ledger.put_many(&blobs)?;
+        self.views.recorded(records);
+        Ok(())
+    }
 }
 
 #[cfg(test)]

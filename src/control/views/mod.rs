@@ -5,6 +5,7 @@
 //! keeps the records.
 
 mod growth;
+mod lap;
 mod record;
 mod report;
 mod sweep;
@@ -21,11 +22,11 @@ pub use sweep::{Sweeper, WALK_PAUSE};
 pub use turns::Turns;
 pub use wanted::{Wanted, WantedBackend, WantedPool, Wants};
 
-use super::extent::Extent;
 use super::plan::{Plan, ServicePlan};
 use crate::config;
 use crate::flow::transition::{Progress, Tick};
 use crate::table::{BackendId, FlowHasher, Spread};
+use lap::Lap;
 use view::PoolView;
 
 /// Whose slots a view has.
@@ -52,8 +53,14 @@ pub struct Views {
     services: Vec<Assigned>,
     /// The backends that were dead when the views were told last; sorted.
     dead: Vec<BackendId>,
-    /// Services have changed since the plan was made last.
-    dirty: bool,
+    /// The lap under way.
+    lap: Option<Lap>,
+    /// Something was prepared, or services look through other views, since the plan was made last.
+    unpublished: bool,
+    /// Services look through other views than when that was noted last.
+    reassigned: bool,
+    /// Slots are armed, by the plan that was made last.
+    arming: bool,
     /// A backend may be on its way out and named no more, since that was seen to last.
     loosened: bool,
 }
@@ -81,7 +88,10 @@ impl Views {
             views,
             services,
             dead: Vec::new(),
-            dirty: true,
+            lap: None,
+            unpublished: true,
+            reassigned: true,
+            arming: false,
             loosened: true,
         }
     }
@@ -92,10 +102,15 @@ impl Views {
         &self.services
     }
 
-    /// Whether a service looks through another view than when the plan was made last.
+    /// Whether a service looks through another view than [`Self::index_recorded`] knows.
     #[must_use]
     pub const fn is_reassigned(&self) -> bool {
-        self.dirty
+        self.reassigned
+    }
+
+    /// Notes that it is kept which service looks through which view.
+    pub const fn index_recorded(&mut self) {
+        self.reassigned = false;
     }
 
     /// How flows are spread over slots.
@@ -104,159 +119,45 @@ impl Views {
         self.spread
     }
 
-    /// Spreads flows under another key, or over another number of slots. Every worker has to have the newest round: what
-    /// is before that must be one thing.
-    pub fn respread(&mut self, spread: Spread, tick: &Tick) {
-        for view in self.views.values_mut() {
-            *view = view.respread(self.hasher.clone(), spread.slots, tick);
-        }
-        (self.spread, self.hasher) = (spread, FlowHasher::new(spread.key));
-        self.dirty = true;
-    }
-
-    /// Makes `wanted` the target of all.
-    pub fn want(&mut self, wanted: &Wanted, tick: &Tick) {
-        let services = self.assign(wanted, tick);
-        self.dirty |= services != self.services;
-        self.services = services;
-        let deaths = self.dead != wanted.dead;
-        for pool in &wanted.pools {
-            let key = ViewKey::Pool(pool.name.to_string());
-            let slots = self.spread.slots;
-            self.views
-                .entry(key)
-                .or_insert_with(|| PoolView::new(pool, slots))
-                .want(pool, wanted, deaths, tick);
-        }
-        for (service, key) in &self.services {
-            if let ViewKey::Service(_) = key
-                && let Some(view) = self.views.get_mut(key)
-                && let Some(pool) = wanted.pools.get(service.pool)
-            {
-                view.want(pool, wanted, deaths, tick);
-            }
-        }
-        self.dead.clone_from(&wanted.dead);
-        self.retire(wanted);
-        self.loosened = true;
-    }
-
-    /// Which view each wanted service looks through. One whose pool is another than before gets a view of its own,
-    /// parted from the one it had.
-    fn assign(&mut self, wanted: &Wanted, tick: &Tick) -> Vec<Assigned> {
-        let mut assigned = Vec::with_capacity(wanted.services.len());
-        for service in &wanted.services {
-            let Some(pool) = wanted.pools.get(service.pool) else {
-                continue;
-            };
-            let own = ViewKey::Service(service.name.clone());
-            let of_pool = ViewKey::Pool(pool.name.to_string());
-            let before = self.before(service);
-            let key = match before {
-                _ if self.views.contains_key(&own) => own,
-                Some(before) if before != of_pool && tick.moves => {
-                    self.part(&before, &own, tick);
-                    own
-                }
-                _ => of_pool,
-            };
-            assigned.push((service.clone(), key));
-        }
-        assigned
-    }
-
-    /// The view that the service's flows went through up to now: its own, or that of the service that covered it.
-    fn before(&self, service: &config::Service) -> Option<ViewKey> {
-        // Services are ordered by name, as those wanted are.
-        let same = self
-            .services
-            .binary_search_by(|(old, _)| old.name.cmp(&service.name));
-        let same = same.ok().and_then(|at| self.services.get(at));
-        let found = same.or_else(|| self.covering(service))?;
-        Some(found.1.clone())
-    }
-
-    /// The most specific service that had what is now this service's.
-    fn covering(&self, service: &config::Service) -> Option<&Assigned> {
-        Extent::from(service).covering(self.services.iter(), |(old, _)| Extent::from(old))
-    }
-
-    fn part(&mut self, from: &ViewKey, own: &ViewKey, tick: &Tick) {
-        if let Some(view) = self.views.get(from) {
-            let parted = view.parted(tick);
-            self.views.insert(own.clone(), parted);
-        }
-    }
-
-    /// Views of pools that are no longer wanted go, as no service looks through them; a parted view has taken over
-    /// what its service still needs of them.
-    fn retire(&mut self, wanted: &Wanted) {
-        let services = &self.services;
-        self.views.retain(|key, _| match key {
-            ViewKey::Pool(name) => wanted.pool(name).is_some(),
-            ViewKey::Service(_) => services.iter().any(|(_, of)| of == key),
-        });
-    }
-
-    /// Moves on whatever may. Returns in how many milliseconds more may, if nothing happens but time.
-    pub fn step(&mut self, tick: &Tick) -> Option<u32> {
-        self.rejoin();
-        self.views
-            .values_mut()
-            .filter_map(|view| view.slots.step(tick))
-            .min()
-    }
-
-    /// A service whose own view has settled looks through its pool's again, if that has settled too and they are equal.
-    fn rejoin(&mut self) {
-        for (service, key) in &mut self.services {
-            let ViewKey::Service(_) = key else { continue };
-            let Some(own) = self.views.get(key) else {
-                continue;
-            };
-            let of_pool = ViewKey::Pool(own.pool.to_string());
-            // They differ as long as the pool's table is doubted (see `WantedPool::panics`).
-            let same = |pool: &PoolView| own.slots.stands_as(&pool.slots);
-            if self.views.get(&of_pool).is_some_and(same) {
-                self.views.remove(key);
-                tracing::debug!(
-                    service = service.name,
-                    "looks through its pool's table again"
-                );
-                *key = of_pool;
-                (self.dirty, self.loosened) = (true, true);
-            }
-        }
-    }
-
-    /// Whether something has to be published.
+    /// Whether something has changed that is not published.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        self.dirty || self.views.values().any(|view| view.slots.is_dirty())
+        self.unpublished || self.views.values().any(|view| view.slots.is_dirty())
     }
 
-    /// The records of the views that a restart would not find as they are, to be kept before the plan is published.
-    pub fn records(&mut self) -> Vec<ViewRecord> {
+    /// How many views a restart would not find as they are.
+    #[must_use]
+    pub fn unrecorded(&self) -> usize {
+        let views = self.views.values();
+        views.filter(|view| view.slots.is_unrecorded()).count()
+    }
+
+    /// The records of at most so many views of those that a restart would not find as they are, to be kept before the plan
+    /// is published.
+    pub fn records(&mut self, most: usize) -> Vec<ViewRecord> {
         let unrecorded = self
             .views
             .iter_mut()
             .filter(|(_, view)| view.slots.is_unrecorded());
         unrecorded
+            .take(most)
             .map(|(key, view)| view.record(key.clone()))
             .collect()
     }
 
-    /// Notes that the records are kept.
-    pub fn recorded(&mut self) {
-        self.views
-            .values_mut()
-            .for_each(|view| view.slots.recorded());
+    /// Notes that these records are kept.
+    pub fn recorded(&mut self, records: &[ViewRecord]) {
+        for record in records {
+            if let Some(view) = self.views.get_mut(&record.key) {
+                view.slots.recorded();
+            }
+        }
     }
 
-    /// Whether new flows of any slot do not go by what is wanted yet.
+    /// Whether new flows of any slot do not go by what is wanted yet, as it was published last.
     #[must_use]
-    pub fn is_arming(&self) -> bool {
-        self.views.values().any(|view| view.slots.is_arming())
+    pub const fn is_arming(&self) -> bool {
+        self.arming
     }
 
     /// Whether any slot is consulted.
@@ -291,9 +192,10 @@ impl Views {
         self.views.keys()
     }
 
-    /// What to publish.
+    /// What to publish: what was prepared.
     pub fn plan(&mut self) -> Plan {
-        self.dirty = false;
+        self.unpublished = false;
+        self.arming = self.views.values().any(|view| view.slots.is_arming());
         let places: BTreeMap<ViewKey, u32> = self.views.keys().cloned().zip(0..).collect();
         let service = |(definition, key): &Assigned| ServicePlan {
             definition: definition.clone(),
@@ -302,7 +204,7 @@ impl Views {
         Plan {
             key: self.spread.key,
             services: self.services.iter().map(service).collect(),
-            views: self.views.values_mut().map(PoolView::plan).collect(),
+            views: self.views.values().map(PoolView::plan).collect(),
         }
     }
 

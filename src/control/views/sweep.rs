@@ -11,10 +11,15 @@ use crate::table::{Match, Round, ServiceIndex, slot_of};
 /// The pause between two walks, in milliseconds.
 pub const WALK_PAUSE: u32 = 500;
 
+/// Views that one call settles: some ten milliseconds' worth.
+const VIEWS: usize = 64;
+
 /// A walk in progress, or between two.
 #[derive(Debug, Default)]
 pub struct Sweeper {
     next: usize,
+    /// Views that are yet to be settled by the walk that ended last.
+    unsettled: std::vec::IntoIter<ViewKey>,
     /// Of the walk in progress.
     censuses: BTreeMap<ViewKey, Census>,
     /// Of the last whole walk.
@@ -22,8 +27,8 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// Walks over the next `buckets` buckets. When that ends the walk, settles what can be settled, lets go of backends
-    /// that nothing names any more, and returns true.
+    /// Walks over the next `buckets` buckets. Behind the last one settles what can be settled, some views at a time, and
+    /// lets go of backends that nothing names any more; returns true when that is done.
     pub fn advance(
         &mut self,
         views: &mut Views,
@@ -32,6 +37,30 @@ impl Sweeper {
         buckets: usize,
         tick: &Tick,
     ) -> bool {
+        if self.unsettled.as_slice().is_empty() {
+            self.sweep(views, entries, index, buckets, tick);
+            if self.next < entries.buckets() {
+                return false;
+            }
+            self.next = 0;
+            self.last = std::mem::take(&mut self.censuses);
+            let views: Vec<ViewKey> = self.last.keys().cloned().collect();
+            self.unsettled = views.into_iter();
+        }
+        for key in self.unsettled.by_ref().take(VIEWS) {
+            views.finish(&key, &self.last, tick);
+        }
+        self.unsettled.as_slice().is_empty()
+    }
+
+    fn sweep(
+        &mut self,
+        views: &Views,
+        entries: &EntryTable,
+        index: &ServiceIndex,
+        buckets: usize,
+        tick: &Tick,
+    ) {
         if self.next == 0 {
             self.censuses = views.censuses(tick.taken);
         }
@@ -49,24 +78,17 @@ impl Sweeper {
             }
         });
         self.next = end;
-        let ended = end == entries.buckets();
-        if ended {
-            self.next = 0;
-            self.last = std::mem::take(&mut self.censuses);
-            views.finish(&self.last, tick);
-        }
-        ended
     }
 
     /// Whether no walk is under way.
     #[must_use]
-    pub const fn is_between(&self) -> bool {
-        self.next == 0
+    pub fn is_between(&self) -> bool {
+        self.next == 0 && self.unsettled.as_slice().is_empty()
     }
 
     /// How soon to go on, in milliseconds: between two stretches others have their turn.
     #[must_use]
-    pub const fn pace(&self) -> u32 {
+    pub fn pace(&self) -> u32 {
         if self.is_between() { WALK_PAUSE } else { 1 }
     }
 
@@ -95,12 +117,10 @@ impl Views {
         Some((view, slot_of(hash, self.spread.slots as usize)))
     }
 
-    fn finish(&mut self, censuses: &BTreeMap<ViewKey, Census>, tick: &Tick) {
-        for (key, view) in &mut self.views {
-            if let Some(census) = censuses.get(key) {
-                view.slots.settle(census, tick);
-                self.loosened |= view.release(census, tick);
-            }
+    fn finish(&mut self, key: &ViewKey, censuses: &BTreeMap<ViewKey, Census>, tick: &Tick) {
+        if let (Some(view), Some(census)) = (self.views.get_mut(key), censuses.get(key)) {
+            view.slots.settle(census, tick);
+            self.loosened |= view.release(census, tick);
         }
     }
 }

@@ -197,6 +197,10 @@ impl PoolView {
 
     /// Forgets the backends that neither the pool, a slot nor an entry names any more. Returns whether there was one.
     pub fn release(&mut self, census: &Census, tick: &Tick) -> bool {
+        if self.told.is_some() && self.backends.len() == self.wanted.len() {
+            // All that the pool has, and nobody else.
+            return false;
+        }
         let wanted = &self.wanted;
         let freed = self.slots.release(census, tick, |id| wanted.contains(&id));
         for id in &freed {
@@ -239,15 +243,18 @@ impl PoolView {
         self.backends.values().map(|backend| backend.address)
     }
 
-    /// What to publish; made anew only where something changed.
-    pub fn plan(&mut self) -> ViewPlan {
-        if self.slots.take_dirty() {
-            let members = self.slots.members().iter();
-            self.members = members.map(|member| self.member(*member)).collect();
-            self.words = self.slots.words();
-            self.moving = self.slots.moving().map(Arc::new);
-            self.rebase();
-        }
+    /// Makes anew what is published, since something changed.
+    pub fn prepare(&mut self) {
+        self.slots.take_dirty();
+        let members = self.slots.members().iter();
+        self.members = members.map(|member| self.member(*member)).collect();
+        self.words = self.slots.words();
+        self.moving = self.slots.moving().map(Arc::new);
+        self.rebase();
+    }
+
+    /// What to publish, as it was prepared.
+    pub fn plan(&self) -> ViewPlan {
         ViewPlan {
             pool: Arc::clone(&self.pool),
             members: Arc::clone(&self.members),

@@ -1,6 +1,7 @@
 //! What the walk over all entries does for a view: which entries go, and which slots and backends are still named.
 
 use super::slots::Slots;
+use super::stages::Stage;
 use super::step::Tick;
 use crate::flow::guards::{Guard, holds};
 use crate::flow::{Entry, Fate};
@@ -122,7 +123,8 @@ impl Slots {
     /// Settles the slots that drain and that no entry is left of, by a walk that began when every worker knew that they
     /// drain: nothing was listed there since.
     pub fn settle(&mut self, census: &Census, tick: &Tick) {
-        if self.stages.count(Phase::Draining) == 0 {
+        let drains = |stage: &Stage| stage.phase == Phase::Draining && stage.round <= census.begun;
+        if !self.stages.in_use().any(drains) {
             return;
         }
         for slot in 0..self.slots.len() {
