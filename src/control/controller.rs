@@ -13,7 +13,7 @@ use super::ledger::{Ledger, Receipt, Refusal, Request};
 use super::plan::Plan;
 use super::state::Mode;
 use super::store::{StoreError, WallTime};
-use super::views::{Sweeper, Turns, ViewKey, Views, WALK_PAUSE, Wants};
+use super::views::{Sweeper, Turns, ViewKey, Views, WALK_PAUSE, Wants, stretch};
 use crate::config;
 use crate::flow::transition::{Progress, Tick};
 use crate::flow::{Flows, Millis};
@@ -30,8 +30,8 @@ const STEP: u32 = 50;
 const GLANCE: u32 = 2;
 /// Buckets of entries that one call walks over: some milliseconds' worth.
 const STRETCH: usize = 1 << 14;
-/// Views that one call changes: some ten milliseconds' worth. Between two calls the owner answers others.
-const VIEWS: usize = 8;
+/// Views that one call changes. Between two calls the owner answers others.
+const VIEWS: usize = stretch(8);
 
 /// Where plans go.
 pub trait Publish {

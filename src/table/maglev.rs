@@ -104,13 +104,24 @@ impl Turns {
         due
     }
 
-    /// Takes the next free slot of the permutation. There is one.
+    /// Takes the next free slot of the permutation. There is one. Four are looked at together: most are taken, and where
+    /// the walk ends can't be foretold.
     fn claim(&mut self, table: &mut [u16]) {
         let size = table.len();
         let skip = self.skip as usize;
+        let twice = next_slot(skip, skip, size);
         let mut slot = self.slot as usize;
-        while table[slot] != FREE {
-            slot = next_slot(slot, skip, size);
+        loop {
+            let second = next_slot(slot, skip, size);
+            let third = next_slot(slot, twice, size);
+            let four = [slot, second, third, next_slot(second, twice, size)];
+            let taken = four.map(|slot| usize::from(table[slot] != FREE));
+            let taken = taken[0] | taken[1] << 1 | taken[2] << 2 | taken[3] << 3;
+            if let Some(free) = four.get(taken.trailing_ones() as usize) {
+                slot = *free;
+                break;
+            }
+            slot = next_slot(third, twice, size);
         }
         table[slot] = self.owner;
         #[allow(clippy::cast_possible_truncation)] // Below the table's size, a `u32`.

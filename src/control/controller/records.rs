@@ -5,11 +5,11 @@ use serde::de::DeserializeOwned;
 use super::Controller;
 use crate::control::ledger::Ledger;
 use crate::control::store::StoreError;
-use crate::control::views::{Assigned, ViewKey, ViewRecord};
+use crate::control::views::{Assigned, ViewKey, ViewRecord, stretch};
 use crate::table::Spread;
 
-/// Records of one transaction: some ten milliseconds' worth of large pools.
-const RECORDS: usize = 8;
+/// Records of one transaction.
+const RECORDS: usize = stretch(8);
 /// The key under which the [`Index`] is kept.
 const INDEX: &str = "views";
 

@@ -13,6 +13,13 @@ use crate::control::extent::Extent;
 use crate::flow::transition::Tick;
 use crate::table::{BackendId, FlowHasher, Spread};
 
+/// The views of a stretch, of so many that take about ten milliseconds. A simulation, which has few, makes each a stretch,
+/// to meet whatever may come in between.
+#[must_use]
+pub const fn stretch(views: usize) -> usize {
+    if cfg!(feature = "mutants") { 1 } else { views }
+}
+
 /// A lap under way.
 #[derive(Debug)]
 pub(super) struct Lap {

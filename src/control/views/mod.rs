@@ -16,6 +16,7 @@ mod wanted;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+pub use lap::stretch;
 pub use record::ViewRecord;
 pub use report::{FlowPlace, Standing, ViewReport};
 pub use sweep::{Sweeper, WALK_PAUSE};

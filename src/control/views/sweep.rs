@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ViewKey, Views};
+use super::{ViewKey, Views, stretch};
 use crate::flow::transition::{Census, Sweep, Tick};
 use crate::flow::{EntryTable, Fate};
 use crate::packet::FlowKey;
@@ -11,8 +11,8 @@ use crate::table::{Match, Round, ServiceIndex, slot_of};
 /// The pause between two walks, in milliseconds.
 pub const WALK_PAUSE: u32 = 500;
 
-/// Views that one call settles: some ten milliseconds' worth.
-const VIEWS: usize = 64;
+/// Views that one call settles.
+const VIEWS: usize = stretch(64);
 
 /// A walk in progress, or between two.
 #[derive(Debug, Default)]
