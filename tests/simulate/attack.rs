@@ -1,10 +1,11 @@
 //! Somebody off the path: sees no packet, and guesses wrong where a flow stands.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use tentetsu::flow::{Kind, Segment};
 
-use super::client::{Habit, State, Traffic, at, key};
+use super::catalogue::{HOSTS, Traffic, key, vip};
+use super::client::{Habit, State, at, cookie_echo, tagged};
 use super::climate::Attack;
 use super::world::World;
 
@@ -17,21 +18,24 @@ pub fn round(world: &mut World) {
     }
 }
 
-/// SYNs of random sources.
+/// First packets of random sources.
 fn flood(world: &mut World) {
     for _ in 0..4 {
         let random = &mut world.random;
-        let [a, b, c, d, ..] = random.next().to_le_bytes();
+        let ip6 = random.percent(25);
+        let source = if ip6 {
+            Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(random.next())).into()
+        } else {
+            Ipv4Addr::from_bits(random.word()).into()
+        };
         let port = 1_024 + random.within(0..60_000) as u16;
-        let vip = random.pick(&[7, 8]);
-        let key = key(
-            [a, b, c, d],
-            port,
-            Ipv4Addr::new(203, 0, 113, vip),
-            Traffic::Tcp,
-        );
-        let segment = at(Kind::First, random.word(), 1, None);
-        send(world, key, segment);
+        let vip = vip(ip6, random.pick(&HOSTS));
+        let (traffic, number) = (random.pick(&[Traffic::Tcp, Traffic::Sctp]), random.word());
+        let first = match traffic {
+            Traffic::Sctp => tagged(Kind::First, number),
+            _ => at(Kind::First, number, 1, None),
+        };
+        send(world, key(source, port, vip, traffic), first);
     }
 }
 
@@ -40,9 +44,18 @@ fn forge(world: &mut World) {
     let clients = world.clients.len() as u64;
     let victim = world.random.within(0..clients) as usize;
     let of = &world.clients[victim];
-    if of.traffic != Traffic::Tcp || of.habit == Habit::Uploader || of.state == State::Over {
+    if of.habit == Habit::Uploader || of.state == State::Over {
         return;
     }
+    match of.traffic {
+        Traffic::Tcp => forge_tcp(world, victim),
+        Traffic::Sctp => forge_sctp(world, victim),
+        Traffic::Sticky | Traffic::Stateless | Traffic::Quic => {}
+    }
+}
+
+fn forge_tcp(world: &mut World, victim: usize) {
+    let of = &world.clients[victim];
     let (key, next, of_server) = (of.key, of.next, of.server);
     let (seq, ack) = (guess(world), guess(world));
     match world.random.within(0..6) {
@@ -72,6 +85,18 @@ fn forge(world: &mut World) {
         4 => send(world, key, at(Kind::Fin, seq, 1, Some(ack))),
         _ => send(world, key, at(Kind::Reset, seq, 0, None)),
     }
+}
+
+fn forge_sctp(world: &mut World, victim: usize) {
+    let key = world.clients[victim].key;
+    let tag = guess(world);
+    let forged = match world.random.within(0..4) {
+        0 => tagged(Kind::First, tag),
+        1 => cookie_echo(tag),
+        2 => tagged(Kind::Within, tag),
+        _ => tagged(Kind::Reset, tag),
+    };
+    send(world, key, forged);
 }
 
 /// A number from the half of the space that no client of this world is in; what luck may do is arithmetic, and told

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::IpNet;
-use tentetsu::config::{Millis, Protocol, UdpFlows};
+use tentetsu::config::{Millis, UdpFlows};
 use tentetsu::control::command::Command;
 use tentetsu::control::state::{BackendSpec, Definitions, Mode, PoolSpec, ServiceSpec, State};
 use tentetsu::table::Generation;
 
-use super::client::Traffic;
+use super::catalogue::{OFFERS, Offer};
 use super::climate::Climate;
 use super::random::Random;
 
@@ -22,15 +21,10 @@ pub fn first(climate: &Climate) -> Command {
         let backends = (1..=3).map(|n| named(base, n));
         (name.to_owned(), pool(climate, backends.collect()))
     });
-    let services = [
-        ("wide", Traffic::Tcp),
-        ("datagrams", Traffic::Sticky),
-        ("queries", Traffic::Stateless),
-        ("quic", Traffic::Quic),
-    ];
-    let services = services.map(|(name, traffic)| (name.to_owned(), service(24, traffic, "web")));
+    let services = OFFERS.iter().filter(|offer| !offer.exact);
+    let services = services.map(|offer| (offer.name.to_owned(), offer.spec("web")));
     Command::ReplaceAll(Definitions {
-        services: services.into(),
+        services: services.collect(),
         pools: pools.into(),
     })
 }
@@ -66,24 +60,6 @@ fn moved(base: u8, name: &str, place: u8) -> (String, BackendSpec) {
         weight: 100,
     };
     (name.to_owned(), spec)
-}
-
-fn service(length: u8, traffic: Traffic, pool: &str) -> ServiceSpec {
-    let address = Ipv4Addr::new(203, 0, 113, if length == 24 { 0 } else { 7 });
-    ServiceSpec {
-        address: IpNet::new(address.into(), length).unwrap(),
-        protocol: match traffic {
-            Traffic::Tcp => Protocol::Tcp,
-            _ => Protocol::Udp,
-        },
-        ports: vec![traffic.port().0..=traffic.port().0],
-        flows: match traffic {
-            Traffic::Tcp | Traffic::Sticky => None,
-            Traffic::Stateless => Some(UdpFlows::Stateless),
-            Traffic::Quic => Some(UdpFlows::Quic),
-        },
-        pool: pool.to_owned(),
-    }
 }
 
 /// A change of what is there. Not all of them are possible.
@@ -139,38 +115,8 @@ pub fn random(
                 spec: super::changes::pool(climate, backends),
             }
         }
-        80..88 => {
-            let (service, traffic) = random.pick(&[
-                ("wide", Traffic::Tcp),
-                ("exact", Traffic::Tcp),
-                ("datagrams", Traffic::Sticky),
-                ("queries", Traffic::Stateless),
-                ("quic", Traffic::Quic),
-            ]);
-            let of = state.services.get(service);
-            let length = if service == "exact" { 32 } else { 24 };
-            let pool = match of {
-                Some(of) if of.spec.pool == "web" => "blue",
-                _ => "web",
-            };
-            let spec = super::changes::service(length, traffic, pool);
-            Command::PutService {
-                name: service.to_owned(),
-                spec,
-            }
-        }
-        88..90 => {
-            // Its clients speak QUIC, whether the service knows or not.
-            let of = state.services["quic"].spec.clone();
-            let flows = match of.flows {
-                Some(UdpFlows::Quic) => Some(UdpFlows::Sticky),
-                _ => Some(UdpFlows::Quic),
-            };
-            Command::PutService {
-                name: "quic".to_owned(),
-                spec: ServiceSpec { flows, ..of },
-            }
-        }
+        80..88 => repoint(random.pick(&OFFERS), state),
+        88..90 => retrack(state),
         90..92 => {
             let (name, spec) = moved(base, &old, random.within(0..8) as u8);
             Command::SetBackend { pool, name, spec }
@@ -181,6 +127,29 @@ pub fn random(
                 to: Generation(generation.0.saturating_sub(back)),
             }
         }
+    }
+}
+
+/// The service goes to the other pool, or is made.
+fn repoint(offer: Offer, state: &State) -> Command {
+    let (name, spec) = match state.services.get(offer.name) {
+        Some(of) if of.spec.pool == "web" => (offer.name, offer.spec("blue")),
+        _ => (offer.name, offer.spec("web")),
+    };
+    let name = name.to_owned();
+    Command::PutService { name, spec }
+}
+
+/// Its clients speak QUIC, whether the service knows or not.
+fn retrack(state: &State) -> Command {
+    let of = state.services["quic"].spec.clone();
+    let flows = match of.flows {
+        Some(UdpFlows::Quic) => Some(UdpFlows::Sticky),
+        _ => Some(UdpFlows::Quic),
+    };
+    Command::PutService {
+        name: "quic".to_owned(),
+        spec: ServiceSpec { flows, ..of },
     }
 }
 

@@ -1,11 +1,11 @@
 //! Clients: what they send next, and when.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tentetsu::flow::{Kind, Place, Segment};
-use tentetsu::packet::{FlowKey, FlowKeys, Transport};
-use tentetsu::wire::{PortPair, TCP, UDP};
+use tentetsu::packet::FlowKey;
 
+use super::catalogue::{HOSTS, Traffic, key, vip};
 use super::climate::Climate;
 use super::random::Random;
 
@@ -24,31 +24,10 @@ pub enum Habit {
     Uploader,
 }
 
-/// What a client speaks, and by that how the service tells its flows apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Traffic {
-    Tcp,
-    Sticky,
-    Stateless,
-    Quic,
-}
-
-impl Traffic {
-    /// The service's port and protocol.
-    pub const fn port(self) -> (u16, u8) {
-        match self {
-            Self::Tcp => (80, TCP),
-            Self::Sticky => (80, UDP),
-            Self::Stateless => (53, UDP),
-            Self::Quic => (443, UDP),
-        }
-    }
-}
-
 /// Where a connection stands, as the client sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Its SYN or Initial is out.
+    /// Its SYN, INIT or Initial is out.
     Opening,
     /// A server's answer came.
     Open,
@@ -69,13 +48,15 @@ pub struct Client {
     /// Counts connections of the tuple and of its successors, so that what is under way of an old one is told from the
     /// new one's.
     pub epoch: u32,
-    /// The next sequence number.
+    /// The next sequence number. Over SCTP the tag that its packets bear: in the INIT its own, behind that the server's.
     pub next: u32,
     pub ack: u32,
     /// The same in what arrived last.
     pub heard: u32,
-    /// SYNs or Initials sent.
+    /// SYNs, INITs or Initials sent.
     pub syns: u32,
+    /// Whether its server has the COOKIE ECHO, without which an association is none.
+    pub echoed: bool,
     /// Packets that it sends yet.
     pub left: u32,
     /// Whose answer came first.
@@ -103,20 +84,6 @@ const INITIAL: Segment = Segment {
     place: Place::Unknown,
 };
 
-/// A 5-tuple of the world's clients.
-pub fn key(source: [u8; 4], port: u16, vip: Ipv4Addr, traffic: Traffic) -> FlowKey {
-    let mut keys = FlowKeys::default();
-    let [a, b, c, d] = source;
-    let [e, f, g, h] = vip.octets();
-    let (service, protocol) = traffic.port();
-    let transport = Transport {
-        ports: PortPair::new(port, service),
-        protocol,
-    };
-    keys.set_v4(0, [a, b, c, d, e, f, g, h], transport);
-    keys.key(0, false)
-}
-
 impl Client {
     pub const fn nobody() -> Self {
         Self {
@@ -130,6 +97,7 @@ impl Client {
             ack: 0,
             heard: 0,
             syns: 0,
+            echoed: false,
             left: 0,
             server: None,
             listed: false,
@@ -140,16 +108,7 @@ impl Client {
     /// Begins another connection, `again` by the same 5-tuple at times.
     pub fn begin(&mut self, climate: &Climate, random: &mut Random, again: bool) {
         if self.epoch == 0 || !random.percent(25) || !again {
-            self.traffic = match random.within(0..100) {
-                0..80 => Traffic::Tcp,
-                80..87 => Traffic::Sticky,
-                87..90 => Traffic::Stateless,
-                _ => Traffic::Quic,
-            };
-            let vip = random.pick(&[7, 8]);
-            let source = [192, 0, 2, random.within(1..9) as u8];
-            let port = 1_024 + random.within(0..60_000) as u16;
-            self.key = key(source, port, Ipv4Addr::new(203, 0, 113, vip), self.traffic);
+            self.choose(random);
             self.worker = random.within(0..climate.workers as u64) as usize;
         }
         self.epoch += 1;
@@ -164,19 +123,35 @@ impl Client {
         // Numbers that are near those before by chance are arithmetic, told beside the windows.
         let before = self.next;
         while before.abs_diff(self.next) < 64 << 20 {
-            self.next = (random.word() >> 1).wrapping_sub(1 << 30);
+            self.next = own_number(random);
         }
         self.ack = self
             .ack
             .wrapping_add(random.within(64 << 20..1 << 31) as u32);
         self.heard = self.ack;
         (self.state, self.syns, self.server) = (State::Opening, 0, None);
-        self.listed = false;
+        (self.listed, self.echoed) = (false, false);
         self.left = match self.habit {
             Habit::Uploader => 70_000,
             Habit::Sleeper | Habit::Keeper => random.within(2..8) as u32,
             _ => random.within(2..40) as u32,
         };
+    }
+
+    /// What it speaks, and by which 5-tuple.
+    fn choose(&mut self, random: &mut Random) {
+        self.traffic = match random.within(0..100) {
+            0..70 => Traffic::Tcp,
+            70..80 => Traffic::Sctp,
+            80..87 => Traffic::Sticky,
+            87..90 => Traffic::Stateless,
+            _ => Traffic::Quic,
+        };
+        let datagrams = matches!(self.traffic, Traffic::Stateless | Traffic::Quic);
+        let ip6 = !datagrams && random.percent(25);
+        let source = source(ip6, random.within(1..9) as u8);
+        let port = 1_024 + random.within(0..60_000) as u16;
+        self.key = key(source, port, vip(ip6, random.pick(&HOSTS)), self.traffic);
     }
 
     /// What it sends now; `None`: its connection is over.
@@ -188,6 +163,7 @@ impl Client {
             }
             State::Opening => self.open(),
             _ if self.traffic == Traffic::Quic => self.datagram(climate, random),
+            _ if self.traffic == Traffic::Sctp => self.chunk(climate, random),
             State::Open => self.send(climate, random),
             State::HalfClosed => self.listen(climate, random),
         }
@@ -210,6 +186,7 @@ impl Client {
         let pause = 1_000 << (self.syns - 1);
         let segment = match self.traffic {
             Traffic::Quic => INITIAL,
+            Traffic::Sctp => tagged(Kind::First, self.next),
             _ => at(Kind::First, self.next, 1, None),
         };
         Some(Sent { segment, pause })
@@ -220,12 +197,32 @@ impl Client {
     pub fn opened(&mut self, server: IpAddr, random: &mut Random) -> Segment {
         self.state = State::Open;
         self.server = Some(server);
-        self.next = self.next.wrapping_add(1);
+        self.next = match self.traffic {
+            Traffic::Sctp => own_number(random),
+            _ => self.next.wrapping_add(1),
+        };
         match self.traffic {
             Traffic::Quic if random.percent(70) => INITIAL,
             Traffic::Quic => Segment::WITHIN,
+            Traffic::Sctp => cookie_echo(self.next),
             _ => at(Kind::Within, self.next, 0, Some(self.ack)),
         }
+    }
+
+    /// Of an association. Nothing runs ahead of its COOKIE ECHO, and its SHUTDOWN is a packet as all others.
+    fn chunk(&mut self, climate: &Climate, random: &mut Random) -> Option<Sent> {
+        if self.left == 0 && self.echoed && random.percent(50) {
+            self.state = State::Over;
+            let segment = tagged(Kind::Reset, self.next);
+            return Some(Sent { segment, pause: 1 });
+        }
+        self.left = self.left.checked_sub(1)?;
+        let (segment, pause) = if self.echoed {
+            (tagged(Kind::Within, self.next), self.pause(climate, random))
+        } else {
+            (cookie_echo(self.next), 1_000)
+        };
+        Some(Sent { segment, pause })
     }
 
     fn send(&mut self, climate: &Climate, random: &mut Random) -> Option<Sent> {
@@ -321,6 +318,32 @@ impl Client {
             Habit::Keeper => random.pick(&[longest / 3, longest * 3 / 4]),
         }
     }
+}
+
+fn source(ip6: bool, host: u8) -> IpAddr {
+    if ip6 {
+        Ipv6Addr::new(0x2001, 0xdb8, 2, host.into(), 0, 0, 0, 1).into()
+    } else {
+        Ipv4Addr::new(192, 0, 2, host).into()
+    }
+}
+
+/// Of the half of the space that is the clients'.
+const fn own_number(random: &mut Random) -> u32 {
+    (random.word() >> 1).wrapping_sub(1 << 30)
+}
+
+/// An SCTP packet with this tag.
+pub const fn tagged(kind: Kind, tag: u32) -> Segment {
+    let place = Place::Tag { tag, echo: false };
+    Segment { kind, place }
+}
+
+/// The packet that answers the answer to an INIT.
+pub const fn cookie_echo(tag: u32) -> Segment {
+    let place = Place::Tag { tag, echo: true };
+    let kind = Kind::Within;
+    Segment { kind, place }
 }
 
 /// A TCP segment that takes so many numbers.

@@ -11,6 +11,7 @@
 )]
 
 mod attack;
+mod catalogue;
 mod changes;
 mod client;
 mod climate;

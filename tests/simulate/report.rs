@@ -21,6 +21,9 @@ pub struct Violation {
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     pub flows: u64,
+    /// Those of them that were of SCTP, and over IPv6.
+    pub sctp: u64,
+    pub ip6: u64,
     pub packets: u64,
     pub flips: u64,
     pub drops: u64,
@@ -52,6 +55,8 @@ impl Outcome {
 
     fn add(&mut self, other: &Self) {
         self.flows += other.flows;
+        self.sctp += other.sctp;
+        self.ip6 += other.ip6;
         self.packets += other.packets;
         self.flips += other.flips;
         self.drops += other.drops;
@@ -69,6 +74,8 @@ impl Outcome {
             .collect();
         json!({
             "flows": self.flows,
+            "sctp": self.sctp,
+            "ip6": self.ip6,
             "packets": self.packets,
             "flips": self.flips,
             "drops": self.drops,
@@ -118,9 +125,11 @@ impl Report {
         }
         let all = self.totals();
         println!(
-            "{} seeds: {} flows, {} packets, {} flips, {} drops, {} restarts, {} violations; digest {:016x}",
+            "{} seeds: {} flows ({} of SCTP, {} over IPv6), {} packets, {} flips, {} drops, {} restarts, {} violations; digest {:016x}",
             self.seeds.len(),
             all.flows,
+            all.sctp,
+            all.ip6,
             all.packets,
             all.flips,
             all.drops,

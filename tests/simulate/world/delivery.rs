@@ -7,7 +7,8 @@ use tentetsu::packet::DropReason;
 
 use super::story::server_of;
 use super::{Event, Held, World};
-use crate::client::{State, Traffic};
+use crate::catalogue::Traffic;
+use crate::client::State;
 use crate::report::Violation;
 
 impl World {
@@ -113,6 +114,8 @@ impl World {
             );
             return Err(self.violation(Some(client), what));
         }
+        let of = &mut self.clients[client];
+        of.echoed |= matches!(held.segment.place, Place::Tag { echo: true, .. }) && !down;
         let of = &self.clients[client];
         let listed = of.server.is_some() && self.listed_at(&of.key) == of.server;
         self.clients[client].listed |= listed;

@@ -4,6 +4,7 @@ use tentetsu::flow::Segment;
 
 use super::{Event, Held, Part, World};
 use crate::attack;
+use crate::catalogue::Traffic;
 use crate::client::{Client, Habit, State};
 use crate::climate::Attack;
 use crate::report::Violation;
@@ -32,7 +33,10 @@ impl World {
             while self.has_twin(client) {
                 self.clients[client].begin(&self.climate, &mut self.random, false);
             }
+            let of = &self.clients[client];
             self.outcome.flows += 1;
+            self.outcome.sctp += u64::from(of.traffic == Traffic::Sctp);
+            self.outcome.ip6 += u64::from(of.key.is_ip6());
             self.tell_of(client, || "begins".to_owned());
         }
         let of = &mut self.clients[client];
