@@ -88,9 +88,12 @@ fn forge_tcp(world: &mut World, victim: usize) {
 }
 
 fn forge_sctp(world: &mut World, victim: usize) {
-    let key = world.clients[victim].key;
+    let (key, echoed) = (world.clients[victim].key, world.clients[victim].echoed);
     let tag = guess(world);
     let forged = match world.random.within(0..4) {
+        // The entry that an INIT made believes the first COOKIE ECHO, whatever its tag. So nobody makes one for the
+        // client's here, or is before it.
+        0 | 1 if !echoed => return,
         0 => tagged(Kind::First, tag),
         1 => cookie_echo(tag),
         2 => tagged(Kind::Within, tag),
