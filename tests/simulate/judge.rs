@@ -25,8 +25,8 @@ type Check = Result<(), Violation>;
 impl World {
     /// Servers that died or came back by a change.
     pub fn note_deaths(&mut self, before: &Wanted, command: &Command) {
-        let generation = self.node().controller.ledger().generation();
-        let after = self.node().controller.ledger().state().clone();
+        let ledger = self.node().controller.ledger();
+        let (after, generation) = (ledger.state().clone(), ledger.generation());
         let (was, is) = (servers(before), servers(&after));
         for (server, up) in &is {
             if !*up {

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use tempfile::TempDir;
 use tentetsu::flow::Segment;
 use tentetsu::packet::FlowKey;
-use tentetsu::table::{HashKey, Round, Spread, Subscriber};
+use tentetsu::table::{Generation, HashKey, Spread, Subscriber};
 
 use super::changes;
 use super::client::Client;
