@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use tentetsu::config::{Protocol, UdpFlows};
-use tentetsu::control::state::ServiceSpec;
+use tentetsu::control::state::{ServiceSpec, State};
 use tentetsu::packet::{FlowKey, FlowKeys, Transport};
 use tentetsu::wire::{PortPair, SCTP, TCP, UDP};
 
@@ -73,6 +73,17 @@ const fn over_ip6(name: &'static str, traffic: Traffic) -> Offer {
     }
 }
 
+/// What a service may be called beside its offer's name.
+const AGAIN: &str = "-again";
+
+/// The other of a service's two names.
+pub fn renamed(name: &str) -> String {
+    match name.strip_suffix(AGAIN) {
+        Some(first) => first.to_owned(),
+        None => format!("{name}{AGAIN}"),
+    }
+}
+
 /// Hosts of the services' networks that clients connect to; the first has a service of its own at times.
 pub const HOSTS: [u8; 2] = [7, 8];
 
@@ -103,6 +114,19 @@ impl Offer {
             },
             pool: pool.to_owned(),
         }
+    }
+
+    /// What it is called, and what it is, where it is there.
+    pub fn found(self, state: &State) -> Option<(&str, &ServiceSpec)> {
+        let wanted = self.spec("");
+        let is_this = |spec: &ServiceSpec| {
+            spec.address == wanted.address
+                && spec.protocol == wanted.protocol
+                && spec.ports == wanted.ports
+        };
+        let mut services = state.services.iter();
+        let (name, service) = services.find(|(_, service)| is_this(&service.spec))?;
+        Some((name, &service.spec))
     }
 }
 

@@ -8,7 +8,7 @@ use tentetsu::control::command::Command;
 use tentetsu::control::state::{BackendSpec, Definitions, Mode, PoolSpec, ServiceSpec, State};
 use tentetsu::table::Generation;
 
-use super::catalogue::{OFFERS, Offer};
+use super::catalogue::{OFFERS, Offer, Traffic, renamed};
 use super::climate::Climate;
 use super::random::Random;
 
@@ -115,41 +115,82 @@ pub fn random(
                 spec: super::changes::pool(climate, backends),
             }
         }
-        80..88 => repoint(random.pick(&OFFERS), state),
-        88..90 => retrack(state),
-        90..92 => {
+        80..87 => repoint(random.pick(&OFFERS), state),
+        87..89 => retrack(state),
+        89..91 => {
             let (name, spec) = moved(base, &old, random.within(0..8) as u8);
             Command::SetBackend { pool, name, spec }
         }
+        91..94 => {
+            let (name, _) = service(state, random);
+            Command::DeleteService { name }
+        }
+        94..96 => rename(state, random),
         _ => {
             let back = random.within(1..6);
-            Command::Rollback {
-                to: Generation(generation.0.saturating_sub(back)),
-            }
+            // Before the first there was nothing.
+            let to = generation.0.saturating_sub(back).max(1);
+            Command::Rollback { to: Generation(to) }
         }
     }
 }
 
-/// The service goes to the other pool, or is made.
+/// Some service that is there.
+fn service(state: &State, random: &mut Random) -> (String, ServiceSpec) {
+    let count = state.services.len() as u64;
+    let mut services = state.services.iter();
+    let nth = services.nth(random.within(0..count) as usize);
+    nth.map(|(name, service)| (name.clone(), service.spec.clone()))
+        .unwrap()
+}
+
+/// A service goes to the other pool, or is made.
 fn repoint(offer: Offer, state: &State) -> Command {
-    let (name, spec) = match state.services.get(offer.name) {
-        Some(of) if of.spec.pool == "web" => (offer.name, offer.spec("blue")),
-        _ => (offer.name, offer.spec("web")),
+    let (name, pool) = match offer.found(state) {
+        Some((name, spec)) if spec.pool == "web" => (name, "blue"),
+        Some((name, _)) => (name, "web"),
+        None => (offer.name, "web"),
     };
-    let name = name.to_owned();
-    Command::PutService { name, spec }
+    Command::PutService {
+        name: name.to_owned(),
+        spec: offer.spec(pool),
+    }
+}
+
+/// Another service takes a service's place, at once.
+fn rename(state: &State, random: &mut Random) -> Command {
+    let services = state.services.iter();
+    let services = services.map(|(name, service)| (name.clone(), service.spec.clone()));
+    let pools = state.pools.iter();
+    let mut definitions = Definitions {
+        services: services.collect(),
+        pools: pools
+            .map(|(name, pool)| (name.clone(), pool.spec.clone()))
+            .collect(),
+    };
+    let (name, spec) = service(state, random);
+    definitions.services.remove(&name);
+    definitions.services.insert(renamed(&name), spec);
+    Command::ReplaceAll(definitions)
 }
 
 /// Its clients speak QUIC, whether the service knows or not.
 fn retrack(state: &State) -> Command {
-    let of = state.services["quic"].spec.clone();
+    let quic = OFFERS.iter().find(|offer| offer.traffic == Traffic::Quic);
+    let quic = *quic.unwrap();
+    let Some((name, of)) = quic.found(state) else {
+        return repoint(quic, state);
+    };
     let flows = match of.flows {
         Some(UdpFlows::Quic) => Some(UdpFlows::Sticky),
         _ => Some(UdpFlows::Quic),
     };
     Command::PutService {
-        name: "quic".to_owned(),
-        spec: ServiceSpec { flows, ..of },
+        name: name.to_owned(),
+        spec: ServiceSpec {
+            flows,
+            ..of.clone()
+        },
     }
 }
 

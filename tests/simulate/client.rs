@@ -2,11 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use tentetsu::control::views::ViewKey;
 use tentetsu::flow::{Kind, Place, Segment};
 use tentetsu::packet::FlowKey;
 
 use super::catalogue::{HOSTS, Traffic, key, vip};
 use super::climate::Climate;
+use super::promise::Promise;
 use super::random::Random;
 
 /// How a client behaves.
@@ -63,6 +65,13 @@ pub struct Client {
     pub server: Option<IpAddr>,
     /// Whether it was ever listed with its server.
     pub listed: bool,
+    /// Whether its last packet left an entry that names where it went.
+    pub by_entry: bool,
+    pub promise: Promise,
+    /// The view that its service had when that went away.
+    pub home: Option<ViewKey>,
+    /// When an entry of the tuple was last of no use.
+    pub strayed: Option<u64>,
     /// When a packet of it was forwarded last.
     pub seen: u64,
 }
@@ -101,6 +110,10 @@ impl Client {
             left: 0,
             server: None,
             listed: false,
+            by_entry: false,
+            promise: Promise::Kept,
+            home: None,
+            strayed: None,
             seen: 0,
         }
     }
@@ -130,7 +143,8 @@ impl Client {
             .wrapping_add(random.within(64 << 20..1 << 31) as u32);
         self.heard = self.ack;
         (self.state, self.syns, self.server) = (State::Opening, 0, None);
-        (self.listed, self.echoed) = (false, false);
+        (self.listed, self.by_entry, self.echoed) = (false, false, false);
+        (self.promise, self.home) = (Promise::Kept, None);
         self.left = match self.habit {
             Habit::Uploader => 70_000,
             Habit::Sleeper | Habit::Keeper => random.within(2..8) as u32,
@@ -152,6 +166,7 @@ impl Client {
         let source = source(ip6, random.within(1..9) as u8);
         let port = 1_024 + random.within(0..60_000) as u16;
         self.key = key(source, port, vip(ip6, random.pick(&HOSTS)), self.traffic);
+        self.strayed = None;
     }
 
     /// What it sends now; `None`: its connection is over.

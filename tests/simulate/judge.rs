@@ -17,7 +17,7 @@ use super::node::{address, view_of};
 use super::report::Violation;
 use super::world::World;
 
-/// How long a new connection may still be sent to a server that died: till every worker knows.
+/// How long it takes, beside the workers, till every worker knows of something, and the entries are gone over.
 const GRACE: u64 = 2_000;
 
 type Check = Result<(), Violation>;
@@ -100,12 +100,16 @@ impl World {
         if self.reviving.contains_key(&server) {
             return Ok(());
         }
-        let grace = GRACE + 2 * self.climate.lag + self.climate.stall;
-        if segment.kind != Kind::First || dead_for < grace || self.doubts() {
+        if segment.kind != Kind::First || dead_for < self.grace() || self.doubts() {
             return Ok(());
         }
         let what = format!("a SYN goes to {server}, which is dead for {dead_for} ms");
         Err(self.violation(Some(client), what))
+    }
+
+    /// How long a change may take to be felt everywhere.
+    pub const fn grace(&self) -> u64 {
+        GRACE + 2 * self.climate.lag + self.climate.stall
     }
 
     /// Whether a pool may hold on to the dead: too much of it is, or nothing is left.
@@ -123,17 +127,14 @@ impl World {
         })
     }
 
-    /// Keeps what was published last before a kill, to hold the next process against.
-    pub fn remember_publication(&mut self) {
-        self.outcome.published = self.node.as_ref().map(|node| node.press.tables.clone());
-    }
-
     /// D changes only where each flow that may be alive on the old one is listed; and numbers stay whose they are.
     pub fn check_publication(&mut self) -> Check {
-        let tables = self.node().press.tables.clone();
-        let old = self.outcome.published.replace(tables.clone());
+        let tables = Arc::clone(&self.node().press.tables);
         self.check_numbers(&tables)?;
-        let Some(old) = old else { return Ok(()) };
+        let Some(before) = self.note_publication() else {
+            return Ok(());
+        };
+        let old = before.tables;
         self.outcome.flips += flips(&old, &tables);
         for client in 0..self.clients.len() {
             self.check_listed(client, &old, &tables)?;
@@ -165,12 +166,12 @@ impl World {
             State::HalfClosed => self.climate.half_closed,
             State::Opening | State::Over => return Ok(()),
         };
-        let gone = self.now - of.seen >= u64::from(longest);
+        let gone = self.now - of.seen >= u64::from(longest) || !self.is_served(&of.key);
         if gone || default(old, &of.key) != Some(server) || default(new, &of.key) == Some(server) {
             return Ok(());
         }
         let found = self.listed_at(&of.key);
-        if found == Some(server) {
+        if found == Some(server) || self.is_excused(client, self.now) {
             return Ok(());
         }
         let to = default(new, &of.key);
@@ -268,7 +269,7 @@ fn servers(state: &Wanted) -> BTreeMap<IpAddr, bool> {
 }
 
 /// The server that an unlisted flow goes to.
-fn default(tables: &Tables, key: &FlowKey) -> Option<IpAddr> {
+pub fn default(tables: &Tables, key: &FlowKey) -> Option<IpAddr> {
     let (_, view) = view_of(tables, key)?;
     let slot = view.slot(tables.hasher.hash_key(key));
     let word = view.word(slot)?;

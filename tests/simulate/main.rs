@@ -20,6 +20,7 @@ mod judge;
 mod mutants;
 mod node;
 mod options;
+mod promise;
 mod random;
 mod report;
 mod world;

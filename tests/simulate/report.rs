@@ -1,11 +1,9 @@
 //! What became of a seed, and of all of them.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use serde_json::json;
 use tentetsu::packet::DropReason;
-use tentetsu::table::Tables;
 
 /// Something that must not be.
 #[derive(Debug, Clone)]
@@ -28,14 +26,18 @@ pub struct Outcome {
     pub flips: u64,
     pub drops: u64,
     pub restarts: u64,
+    /// Services that were taken away.
+    pub removed: u64,
+    /// Flows that found their server again when their service came back.
+    pub resumed: u64,
+    /// Flows that lost their server, as nothing else was promised to them.
+    pub excused: u64,
     pub publications: u64,
     pub violations: Vec<Violation>,
     /// Of when each packet went where: the same seed has the same.
     pub digest: u64,
     /// Turns of the controller.
     pub turns: u64,
-    /// What was published last.
-    pub published: Option<Arc<Tables>>,
 }
 
 impl Outcome {
@@ -61,6 +63,9 @@ impl Outcome {
         self.flips += other.flips;
         self.drops += other.drops;
         self.restarts += other.restarts;
+        self.removed += other.removed;
+        self.resumed += other.resumed;
+        self.excused += other.excused;
         self.publications += other.publications;
         self.violations.extend_from_slice(&other.violations);
         self.digest ^= other.digest;
@@ -80,6 +85,9 @@ impl Outcome {
             "flips": self.flips,
             "drops": self.drops,
             "restarts": self.restarts,
+            "removed": self.removed,
+            "resumed": self.resumed,
+            "excused": self.excused,
             "violations": violations,
             "digest": format!("{:016x}", self.digest),
         })
@@ -125,7 +133,7 @@ impl Report {
         }
         let all = self.totals();
         println!(
-            "{} seeds: {} flows ({} of SCTP, {} over IPv6), {} packets, {} flips, {} drops, {} restarts, {} violations; digest {:016x}",
+            "{} seeds: {} flows ({} of SCTP, {} over IPv6), {} packets, {} flips, {} drops, {} restarts, {} services removed, {} flows resumed, {} excused, {} violations; digest {:016x}",
             self.seeds.len(),
             all.flows,
             all.sctp,
@@ -134,6 +142,9 @@ impl Report {
             all.flips,
             all.drops,
             all.restarts,
+            all.removed,
+            all.resumed,
+            all.excused,
             all.violations.len(),
             all.digest
         );

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::net::IpAddr;
 
 use tempfile::TempDir;
+use tentetsu::control::state::ServiceSpec;
 use tentetsu::flow::Segment;
 use tentetsu::packet::FlowKey;
 use tentetsu::table::{Generation, HashKey, Spread, Subscriber};
@@ -21,6 +22,7 @@ use super::client::Client;
 use super::climate::{Attack, Climate};
 use super::disk::Disk;
 use super::node::{Body, Node};
+use super::promise::Publication;
 use super::random::Random;
 use super::report::{Outcome, Violation};
 
@@ -45,6 +47,8 @@ pub enum Event {
     Attack,
     /// The operator changes something.
     Change,
+    /// A service that was removed comes back.
+    Return(usize),
     /// The process is killed.
     Kill,
     /// It is there again.
@@ -99,6 +103,10 @@ pub struct World {
     /// Since when no pool may hold on to the dead.
     pub certain: u64,
     pub outcome: Outcome,
+    /// From the oldest that a worker has to the newest.
+    pub publications: Vec<Publication>,
+    /// Services that were removed.
+    removed: Vec<(String, ServiceSpec)>,
     events: BinaryHeap<Reverse<(u64, u64, Event)>>,
     count: u64,
     held: BTreeMap<u64, Held>,
@@ -154,6 +162,8 @@ impl World {
             deaths: BTreeMap::new(),
             certain: 0,
             outcome: Outcome::default(),
+            publications: Vec::new(),
+            removed: Vec::new(),
             events: BinaryHeap::new(),
             count: 0,
             held: BTreeMap::new(),
@@ -264,6 +274,7 @@ impl World {
             }
             Event::Attack => self.attack(),
             Event::Change => self.change(),
+            Event::Return(removed) => self.bring_back(removed),
             Event::Kill => self.kill(),
             Event::Start => self.start(),
         }

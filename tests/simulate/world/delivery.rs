@@ -9,6 +9,7 @@ use super::story::server_of;
 use super::{Event, Held, World};
 use crate::catalogue::Traffic;
 use crate::client::State;
+use crate::node::Node;
 use crate::report::Violation;
 
 impl World {
@@ -53,19 +54,24 @@ impl World {
             Err(reason) => {
                 self.outcome.drops += 1;
                 self.clients[held.client].take_back(held.segment);
-                self.check_drop(held.client, reason)
+                self.check_drop(&held, reason)
             }
         }
     }
 
-    fn check_drop(&self, client: usize, reason: DropReason) -> Result<(), Violation> {
-        let lags = || {
-            let node = self.node.as_ref();
-            node.is_some_and(|node| !node.is_everywhere())
+    fn check_drop(&mut self, held: &Held, reason: DropReason) -> Result<(), Violation> {
+        let client = held.client;
+        let of = &self.clients[client];
+        let may = match reason {
+            DropReason::FlowsFull | DropReason::NoBackend => true,
+            DropReason::BackendUnknown => {
+                let everywhere = self.node.as_ref().is_some_and(Node::is_everywhere);
+                !everywhere || self.is_stray(client)
+            }
+            DropReason::NoService => !self.is_served(&of.key) || !self.knows_all(held.worker),
+            _ => false,
         };
-        if matches!(reason, DropReason::FlowsFull | DropReason::NoBackend)
-            || reason == DropReason::BackendUnknown && lags()
-        {
+        if may {
             return Ok(());
         }
         Err(self.violation(Some(client), format!("dropped: {}", reason.name())))
@@ -77,6 +83,9 @@ impl World {
         self.check_dead(client, held.segment, server)?;
         let down = self.down.contains_key(&server);
         let late = !self.knows_all(held.worker);
+        let mine = self.clients[client].server;
+        let astray = mine.is_some() && mine != Some(server);
+        let excused = astray && self.is_excused(client, held.arrived);
         let of = &mut self.clients[client];
         let silent = held.arrived.saturating_sub(of.seen);
         if !down {
@@ -107,6 +116,9 @@ impl World {
             // outlive the server's return, so this flow is promised nothing any more.
             self.outcome.drops += 1;
             (of.state, of.server) = (State::Over, None);
+        } else if excused {
+            self.outcome.excused += 1;
+            (of.state, of.server) = (State::Over, None);
         } else if let Some(mine) = of.server.filter(|mine| *mine != server) {
             let what = format!(
                 "{mine} has the connection, silent for {silent} ms, and a {:?} of it goes to {server}",
@@ -114,12 +126,18 @@ impl World {
             );
             return Err(self.violation(Some(client), what));
         }
-        let of = &mut self.clients[client];
-        of.echoed |= matches!(held.segment.place, Place::Tag { echo: true, .. }) && !down;
-        let of = &self.clients[client];
-        let listed = of.server.is_some() && self.listed_at(&of.key) == of.server;
-        self.clients[client].listed |= listed;
+        self.note_entry(held, server);
+        self.note_arrival(client, held.worker, server);
         Ok(())
+    }
+
+    fn note_entry(&mut self, held: &Held, server: IpAddr) {
+        let at = self.listed_at(&held.key);
+        let down = self.down.contains_key(&server);
+        let of = &mut self.clients[held.client];
+        of.by_entry = at == Some(server);
+        of.listed |= of.server.is_some() && at == of.server;
+        of.echoed |= matches!(held.segment.place, Place::Tag { echo: true, .. }) && !down;
     }
 
     pub(super) fn answer(

@@ -1,11 +1,11 @@
 //! The operator: what is changed, and when.
 
 use tentetsu::control::command::Command;
-use tentetsu::control::ledger::Request;
-use tentetsu::control::store::WallTime;
+use tentetsu::control::state::State;
 use tentetsu::table::HashKey;
 
 use super::{Event, Part, World};
+use crate::catalogue::renamed;
 use crate::changes;
 use crate::report::Violation;
 
@@ -49,9 +49,6 @@ impl World {
 
     pub(super) fn change_to(&mut self, command: Command) -> Result<(), Violation> {
         let now = self.now;
-        if self.takes_a_service_away(&command) {
-            return Ok(());
-        }
         let text = if self.story.is_some() {
             format!("{command:?}")
         } else {
@@ -65,27 +62,36 @@ impl World {
         if receipt.changed {
             self.tell(|| format!("generation {}: {text}", receipt.generation.0));
             self.note_deaths(&before, &command);
+            self.note_removals(&before);
             self.note_doubts();
             self.schedule_advance(0);
         }
         Ok(())
     }
 
-    /// That is to cut its connections, and no part of this.
-    fn takes_a_service_away(&mut self, command: &Command) -> bool {
-        let Command::Rollback { to } = command else {
-            return false;
-        };
-        let now = self.now;
-        let request = Request {
-            command: Command::Rollback { to: *to },
-            preconditions: Vec::new(),
-            author: String::new(),
-            confirm_within: None,
-        };
-        let ledger = self.node().controller.ledger();
-        let preview = ledger.dry_run(&request, WallTime(now));
-        let services = ledger.state().services.len();
-        !preview.is_ok_and(|preview| preview.state.services.len() == services)
+    /// Services that are gone. Most come back, soon or late, and under another name at times.
+    fn note_removals(&mut self, before: &State) {
+        let state = self.node().controller.ledger().state().clone();
+        let is_gone = |name: &&String| !state.services.contains_key(*name);
+        for name in before.services.keys().filter(is_gone) {
+            self.outcome.removed += 1;
+            if self.random.percent(75) {
+                let other = self.random.percent(30).then(|| renamed(name));
+                let spec = before.services[name].spec.clone();
+                let removed = (other.unwrap_or_else(|| name.clone()), spec);
+                let idle = u64::from(self.climate.idle);
+                let away = self.random.pick(&[0, 30, 300, 2_000, idle / 2, 2 * idle]);
+                self.after(away, Event::Return(self.removed.len()));
+                self.removed.push(removed);
+            }
+        }
+    }
+
+    pub(super) fn bring_back(&mut self, removed: usize) -> Result<(), Violation> {
+        if self.part != Part::Churn || self.node.is_none() {
+            return Ok(());
+        }
+        let (name, spec) = self.removed[removed].clone();
+        self.change_to(Command::PutService { name, spec })
     }
 }

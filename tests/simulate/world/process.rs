@@ -47,7 +47,6 @@ impl World {
             self.tell(|| "the process is killed".to_owned());
             self.outcome.restarts += 1;
             self.body.disk.fail_after(None);
-            self.remember_publication();
             self.node = None;
             self.held.clear();
             self.lose_queues();

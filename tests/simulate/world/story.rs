@@ -15,7 +15,7 @@ impl World {
         }
     }
 
-    pub(super) fn tell_of(&mut self, client: usize, line: impl FnOnce() -> String) {
+    pub fn tell_of(&mut self, client: usize, line: impl FnOnce() -> String) {
         if self.story == Some(Some(client)) {
             self.tell(|| format!("flow {client}: {}", line()));
         }

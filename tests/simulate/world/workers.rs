@@ -80,7 +80,7 @@ impl World {
     }
 
     /// Whether a worker has the newest publication.
-    pub(super) fn knows_all(&mut self, worker: usize) -> bool {
+    pub fn knows_all(&mut self, worker: usize) -> bool {
         let node = self.node();
         std::ptr::eq(node.workers[worker].current(), &*node.press.tables)
     }
