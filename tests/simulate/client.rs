@@ -65,7 +65,7 @@ pub struct Client {
     pub server: Option<IpAddr>,
     /// Whether it was ever listed with its server.
     pub listed: bool,
-    /// Whether its last packet left an entry that names where it went.
+    /// Whether its last packet left an entry of its own that names where it went.
     pub by_entry: bool,
     pub promise: Promise,
     /// The view that its service had when that went away.

@@ -135,6 +135,7 @@ impl World {
             return Ok(());
         };
         let old = before.tables;
+        self.note_forced(&old);
         self.outcome.flips += flips(&old, &tables);
         for client in 0..self.clients.len() {
             self.check_listed(client, &old, &tables)?;
@@ -271,6 +272,11 @@ fn servers(state: &Wanted) -> BTreeMap<IpAddr, bool> {
 /// The server that an unlisted flow goes to.
 pub fn default(tables: &Tables, key: &FlowKey) -> Option<IpAddr> {
     let (_, view) = view_of(tables, key)?;
+    default_by(view, tables, key)
+}
+
+/// The same by a view of the tables.
+pub fn default_by(view: &View, tables: &Tables, key: &FlowKey) -> Option<IpAddr> {
     let slot = view.slot(tables.hasher.hash_key(key));
     let word = view.word(slot)?;
     let consulted = Consulted::new(view, slot, word, key);

@@ -16,6 +16,7 @@ mod changes;
 mod client;
 mod climate;
 mod disk;
+mod force;
 mod judge;
 mod mutants;
 mod node;

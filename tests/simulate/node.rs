@@ -143,6 +143,19 @@ impl Node {
         self.controller.execute(&request, WallTime(at))
     }
 
+    /// Changes the defaults of a pool's moving slots at once. Returns how many.
+    pub fn force(&mut self, pool: &str, at: u64) -> u64 {
+        let (now, before) = (self.clock(at), self.flips());
+        self.controller.force(pool, now, &self.press);
+        self.flips() - before
+    }
+
+    /// Defaults changed so far.
+    fn flips(&self) -> u64 {
+        let progress = self.controller.progress();
+        progress.map(|(_, progress)| progress.flips).sum()
+    }
+
     /// Where a worker sends a packet, as the graph's `select` does, at a moment that it read from the clock before.
     pub fn forward(
         &self,

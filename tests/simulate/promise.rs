@@ -132,7 +132,7 @@ impl World {
     }
 
     /// Forgets what no worker has any more.
-    fn forget_publications(&mut self) {
+    pub fn forget_publications(&mut self) {
         let Some(node) = &self.node else { return };
         let has = |of: &Publication| {
             let mut workers = node.workers.iter();
@@ -201,10 +201,11 @@ impl World {
             State::HalfClosed => self.climate.half_closed,
             _ => self.climate.idle,
         };
-        match of.promise {
+        let service = match of.promise {
             Promise::Kept => false,
             Promise::InTime => at.saturating_sub(of.seen) >= u64::from(longest),
             Promise::Void => true,
-        }
+        };
+        service || self.is_forced(client)
     }
 }

@@ -28,6 +28,8 @@ pub struct Outcome {
     pub restarts: u64,
     /// Services that were taken away.
     pub removed: u64,
+    /// Defaults that were forced.
+    pub forced: u64,
     /// Flows that found their server again when their service came back.
     pub resumed: u64,
     /// Flows that lost their server, as nothing else was promised to them.
@@ -64,6 +66,7 @@ impl Outcome {
         self.drops += other.drops;
         self.restarts += other.restarts;
         self.removed += other.removed;
+        self.forced += other.forced;
         self.resumed += other.resumed;
         self.excused += other.excused;
         self.publications += other.publications;
@@ -86,6 +89,7 @@ impl Outcome {
             "drops": self.drops,
             "restarts": self.restarts,
             "removed": self.removed,
+            "forced": self.forced,
             "resumed": self.resumed,
             "excused": self.excused,
             "violations": violations,
@@ -133,7 +137,7 @@ impl Report {
         }
         let all = self.totals();
         println!(
-            "{} seeds: {} flows ({} of SCTP, {} over IPv6), {} packets, {} flips, {} drops, {} restarts, {} services removed, {} flows resumed, {} excused, {} violations; digest {:016x}",
+            "{} seeds: {} flows ({} of SCTP, {} over IPv6), {} packets, {} flips, {} drops, {} restarts, {} services removed, {} defaults forced, {} flows resumed, {} excused, {} violations; digest {:016x}",
             self.seeds.len(),
             all.flows,
             all.sctp,
@@ -143,6 +147,7 @@ impl Report {
             all.drops,
             all.restarts,
             all.removed,
+            all.forced,
             all.resumed,
             all.excused,
             all.violations.len(),

@@ -8,7 +8,7 @@ mod traffic;
 mod workers;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::IpAddr;
 
 use tempfile::TempDir;
@@ -21,6 +21,7 @@ use super::changes;
 use super::client::Client;
 use super::climate::{Attack, Climate};
 use super::disk::Disk;
+use super::force::Forced;
 use super::node::{Body, Node};
 use super::promise::Publication;
 use super::random::Random;
@@ -41,8 +42,8 @@ pub enum Event {
     Wake(usize, u64),
     /// A worker gets round to a packet that it holds.
     Handle(usize, u64),
-    /// A server's answer reaches a client.
-    Answer(usize, u32, IpAddr, u32),
+    /// A server's answer reaches a client, to what it heard of that at a moment.
+    Answer(usize, u32, IpAddr, u32, u64),
     /// Somebody attacks.
     Attack,
     /// The operator changes something.
@@ -105,6 +106,9 @@ pub struct World {
     pub outcome: Outcome,
     /// From the oldest that a worker has to the newest.
     pub publications: Vec<Publication>,
+    /// Pools whose defaults were forced since then.
+    pub forcing: BTreeSet<&'static str>,
+    pub forced: Vec<Forced>,
     /// Services that were removed.
     removed: Vec<(String, ServiceSpec)>,
     events: BinaryHeap<Reverse<(u64, u64, Event)>>,
@@ -163,6 +167,8 @@ impl World {
             certain: 0,
             outcome: Outcome::default(),
             publications: Vec::new(),
+            forcing: BTreeSet::new(),
+            forced: Vec::new(),
             removed: Vec::new(),
             events: BinaryHeap::new(),
             count: 0,
@@ -269,8 +275,8 @@ impl World {
             Event::Stall => self.stall(),
             Event::Wake(worker, life) => self.wake(worker, life),
             Event::Handle(held, _) => self.handle(held),
-            Event::Answer(client, epoch, server, deaths) => {
-                self.answer(client, epoch, server, deaths)
+            Event::Answer(client, epoch, server, deaths, heard) => {
+                self.answer(client, epoch, server, deaths, heard)
             }
             Event::Attack => self.attack(),
             Event::Change => self.change(),

@@ -108,8 +108,8 @@ impl World {
                     self.random.within(60..2_950)
                 };
                 let epoch = held.epoch;
-                let deaths = self.deaths_of(server);
-                self.after(wait, Event::Answer(client, epoch, server, deaths));
+                let (deaths, arrived) = (self.deaths_of(server), held.arrived);
+                self.after(wait, Event::Answer(client, epoch, server, deaths, arrived));
             }
         } else if down && of.server != Some(server) && (late || !of.listed) {
             // A worker that has not heard of that server's death: the packet is lost. What the worker learned by it may
@@ -133,9 +133,11 @@ impl World {
 
     fn note_entry(&mut self, held: &Held, server: IpAddr) {
         let at = self.listed_at(&held.key);
+        let found = self.node().find(&held.key);
+        let believed = found.is_some_and(|found| found.entry.believes(held.segment));
         let down = self.down.contains_key(&server);
         let of = &mut self.clients[held.client];
-        of.by_entry = at == Some(server);
+        of.by_entry = believed && at == Some(server);
         of.listed |= of.server.is_some() && at == of.server;
         of.echoed |= matches!(held.segment.place, Place::Tag { echo: true, .. }) && !down;
     }
@@ -146,6 +148,7 @@ impl World {
         epoch: u32,
         server: IpAddr,
         deaths: u32,
+        heard: u64,
     ) -> Result<(), Violation> {
         let down = self.down.contains_key(&server) || self.deaths_of(server) != deaths;
         let of = &mut self.clients[client];
@@ -153,6 +156,8 @@ impl World {
             return Ok(());
         }
         let ack = of.opened(server, &mut self.random);
+        // Another may have heard of it since.
+        of.seen = heard;
         self.tell_of(client, || format!("answered by {server}"));
         // The answer ends the wait for one.
         let of = &mut self.clients[client];

@@ -23,6 +23,10 @@ impl World {
                 self.spread_anew();
                 continue;
             }
+            if self.random.percent(4) {
+                self.force();
+                continue;
+            }
             let ledger = self.node().controller.ledger();
             let (state, generation) = (ledger.state().clone(), ledger.generation());
             let command = changes::random(&self.climate, &state, generation, &mut self.random);
@@ -45,6 +49,18 @@ impl World {
         self.tell(|| format!("{} slots, under {:?}", spread.slots, spread.key.words()));
         self.node().controller.spread(spread);
         self.schedule_advance(0);
+    }
+
+    /// No patience with a pool's slots that move.
+    fn force(&mut self) {
+        let (pool, now) = (self.random.pick(&["web", "blue"]), self.now);
+        let forced = self.node().force(pool, now);
+        self.tell(|| format!("{forced} defaults of {pool} are forced"));
+        if forced > 0 {
+            self.outcome.forced += forced;
+            self.forcing.insert(pool);
+            self.schedule_advance(0);
+        }
     }
 
     pub(super) fn change_to(&mut self, command: Command) -> Result<(), Violation> {

@@ -48,6 +48,8 @@ impl World {
             self.outcome.restarts += 1;
             self.body.disk.fail_after(None);
             self.node = None;
+            // What was not published is forgotten.
+            self.forcing.clear();
             self.held.clear();
             self.lose_queues();
             self.hands.iter_mut().for_each(|held| *held = 0);
@@ -86,6 +88,7 @@ impl World {
         let arrived = self.held.values().map(|of| of.arrived).chain(stalled).min();
         node.press.lag = arrived.map_or(0, |at| (now - at) as u32);
         let wait = node.advance(now);
+
         let published = !Arc::ptr_eq(&before, &node.press.tables);
         if wait.is_ok() {
             self.revive();
@@ -110,6 +113,9 @@ impl World {
                 let life = self.life;
                 self.after(late, Event::Take(worker, life));
             }
+        }
+        if !self.forced.is_empty() {
+            self.note_taken();
         }
         self.check_limits()
     }
