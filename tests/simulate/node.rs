@@ -116,7 +116,7 @@ impl Node {
             boot,
             offset,
         };
-        node.advance(boot)?;
+        while node.advance(boot)? == Some(0) {}
         node.workers.iter_mut().for_each(Subscriber::refresh);
         Ok(node)
     }

@@ -94,6 +94,8 @@ impl World {
             self.revive();
         }
         let wait = match wait {
+            // A stretch of the work is done; what it takes, others have in between.
+            Ok(Some(0)) => self.random.within(0..4),
             Ok(wait) => u64::from(wait.unwrap_or(250)).min(250),
             Err(_) => {
                 // The appliance says so and tries again; here the disk is mended at some time.
