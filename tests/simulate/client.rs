@@ -262,6 +262,18 @@ impl Client {
         Some(Sent { segment, pause })
     }
 
+    /// What stands where the client does.
+    pub const fn place(&self) -> Segment {
+        match (self.traffic, self.state) {
+            (Traffic::Tcp, State::Opening) => at(Kind::First, self.next, 1, None),
+            (Traffic::Tcp, _) => at(Kind::Within, self.next, 0, Some(self.ack)),
+            (Traffic::Sctp, State::Opening) => tagged(Kind::First, self.next),
+            (Traffic::Sctp, _) if !self.echoed => cookie_echo(self.next),
+            (Traffic::Sctp, _) => tagged(Kind::Within, self.next),
+            _ => Segment::WITHIN,
+        }
+    }
+
     /// A segment that is lost is sent again: no client runs ahead of what its server acknowledged.
     pub fn take_back(&mut self, segment: Segment) {
         let Place::Sequence { seq, end, .. } = segment.place else {

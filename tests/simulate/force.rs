@@ -8,15 +8,14 @@ use tentetsu::table::Tables;
 
 use super::judge::default_by;
 use super::node::view_of;
+use super::promise::Promise;
 use super::world::World;
 
-/// Defaults that were forced.
+/// Defaults that were forced, until every worker has them.
 pub struct Forced {
     pool: &'static str,
     before: Arc<Tables>,
     after: Arc<Tables>,
-    /// When every worker was seen to have them.
-    everywhere: Option<u64>,
 }
 
 impl Forced {
@@ -41,37 +40,63 @@ impl World {
     /// What was forced is published behind `before`.
     pub fn note_forced(&mut self, before: &Arc<Tables>) {
         for pool in std::mem::take(&mut self.forcing) {
-            let after = Arc::clone(&self.node().press.tables);
-            self.forced.push(Forced {
+            let forced = Forced {
                 pool,
                 before: Arc::clone(before),
-                after,
-                everywhere: None,
-            });
+                after: Arc::clone(&self.node().press.tables),
+            };
+            for client in 0..self.clients.len() {
+                self.give_up(client, &forced);
+            }
+            self.forced.push(forced);
         }
     }
 
-    /// Notes which of it every worker has by now.
-    pub fn note_taken(&mut self) {
+    /// A flow of a default that is forced is promised nothing, if no entry keeps it: one that somebody made for it does, too.
+    fn give_up(&mut self, client: usize, forced: &Forced) {
+        let listed = self.entry_of(client).is_some();
+        let of = &mut self.clients[client];
+        // Whose answer is awaited yet may be the default's.
+        let server = of
+            .server
+            .or_else(|| forced.default(&forced.before, &of.key));
+        if !server.is_some_and(|server| forced.takes(&of.key, server)) {
+            return;
+        }
+        if listed {
+            of.by_entry = true;
+        } else {
+            of.promise = Promise::Void;
+        }
+    }
+
+    /// Forgets what every worker has by now.
+    pub fn forget_forced(&mut self) {
+        if self.forced.is_empty() {
+            return;
+        }
         self.forget_publications();
         let newer = self.publications.iter().skip(1);
         let pending: Vec<_> = newer.map(|of| Arc::as_ptr(&of.tables)).collect();
-        let forced = self.forced.iter_mut();
-        for forced in forced.filter(|forced| !pending.contains(&Arc::as_ptr(&forced.after))) {
-            forced.everywhere.get_or_insert(self.now);
-        }
+        self.forced
+            .retain(|forced| pending.contains(&Arc::as_ptr(&forced.after)));
     }
 
-    /// Whether a force took a flow from its server: it is unlisted, and that has not heard of it since every worker knew.
-    pub fn is_forced(&self, client: usize) -> bool {
+    /// Whether an unlisted flow came to a default that was forced to be another, by a worker that had not heard of it.
+    pub fn is_late(&self, client: usize, server: IpAddr) -> bool {
         let of = &self.clients[client];
-        let Some(server) = of.server else {
-            return false;
+        let mut forced = self.forced.iter();
+        !of.by_entry && forced.any(|forced| forced.takes(&of.key, server))
+    }
+
+    /// Whether a flow that began at a forced default went to the old one, by such a worker. No barrier keeps it: it is not
+    /// listed while others still take the old default for theirs.
+    pub fn is_caught(&self, client: usize, server: IpAddr) -> bool {
+        let of = &self.clients[client];
+        let catches = |forced: &Forced| {
+            let began_there = forced.default(&forced.after, &of.key) == of.server;
+            began_there && forced.takes(&of.key, server)
         };
-        let takes = |forced: &Forced| {
-            forced.everywhere.is_none_or(|at| of.seen <= at) && forced.takes(&of.key, server)
-        };
-        let listed = of.by_entry && self.listed_at(&of.key) == Some(server);
-        !listed && self.forced.iter().any(takes)
+        self.forced.iter().any(catches)
     }
 }

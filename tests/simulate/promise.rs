@@ -1,4 +1,4 @@
-//! What is promised to a flow whose service goes away.
+//! What is promised to a flow whose service goes away, or whose default is forced (see `force`).
 //!
 //! Nothing is kept of a service that is not there: the walk takes its flows' entries, and the view of its own goes. What
 //! stays is its pool's view. So a flow that is unlisted there goes on when the service comes back to that view, be it under
@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tentetsu::control::views::Assigned;
-use tentetsu::flow::Origin;
+use tentetsu::flow::{Entry, Origin};
 use tentetsu::packet::FlowKey;
 use tentetsu::table::Tables;
 
@@ -110,10 +110,11 @@ impl World {
     }
 
     fn follow(&mut self, client: usize, before: &Publication, after: &Publication) {
-        let listed = self.is_confirmed(client);
+        let entry = self.entry_of(client);
+        let confirmed = entry.is_some_and(|entry| entry.origin != Origin::Unconfirmed);
         let of = &mut self.clients[client];
         let was = of.promise;
-        of.follow(before, after, listed);
+        of.follow(before, after, confirmed);
         let is = of.promise;
         if is == Promise::Void {
             of.strayed = Some(self.now);
@@ -123,12 +124,12 @@ impl World {
         }
     }
 
-    /// Whether an entry keeps the flow with its server, for as long as the flow may be silent.
-    fn is_confirmed(&self, client: usize) -> bool {
+    /// The entry that keeps a flow with its server: not one that somebody forged, or that the 5-tuple's last connection left.
+    pub fn entry_of(&self, client: usize) -> Option<Entry> {
         let of = &self.clients[client];
-        let found = self.node.as_ref().and_then(|node| node.find(&of.key));
-        let confirmed = found.is_some_and(|found| found.entry.origin != Origin::Unconfirmed);
-        confirmed && of.server.is_some() && self.listed_at(&of.key) == of.server
+        let entry = self.node.as_ref()?.find(&of.key)?.entry;
+        let names_server = of.server.is_none() || self.listed_at(&of.key) == of.server;
+        (names_server && entry.believes(of.place())).then_some(entry)
     }
 
     /// Forgets what no worker has any more.
@@ -147,11 +148,15 @@ impl World {
         if !self.knows_all(worker) {
             self.catch_up(client, worker);
         }
+        if self.is_late(client, server) {
+            self.clients[client].promise = Promise::Void;
+        }
         let of = &self.clients[client];
         let doubted = of.promise != Promise::Kept && of.server == Some(server);
         if doubted && self.agrees() && self.holds_on(client) {
-            self.clients[client].promise = Promise::Kept;
-            self.outcome.resumed += 1;
+            let of = &mut self.clients[client];
+            of.promise = Promise::Kept;
+            self.outcome.resumed += u64::from(of.home.take().is_some());
         }
     }
 
@@ -175,11 +180,11 @@ impl World {
         of.by_entry || newest.is_some_and(|newest| default(&newest.tables, &of.key) == of.server)
     }
 
-    /// Whether all workers have the same services.
+    /// Whether all workers have the same services, and what was forced.
     fn agrees(&mut self) -> bool {
         self.forget_publications();
         let mut pairs = self.publications.windows(2);
-        pairs.all(|pair| pair[0].has_services_of(&pair[1]))
+        self.forced.is_empty() && pairs.all(|pair| pair[0].has_services_of(&pair[1]))
     }
 
     /// Whether an entry may still name a backend that its flow's view does not have.
@@ -201,11 +206,10 @@ impl World {
             State::HalfClosed => self.climate.half_closed,
             _ => self.climate.idle,
         };
-        let service = match of.promise {
+        match of.promise {
             Promise::Kept => false,
             Promise::InTime => at.saturating_sub(of.seen) >= u64::from(longest),
             Promise::Void => true,
-        };
-        service || self.is_forced(client)
+        }
     }
 }

@@ -42,8 +42,8 @@ pub enum Event {
     Wake(usize, u64),
     /// A worker gets round to a packet that it holds.
     Handle(usize, u64),
-    /// A server's answer reaches a client, to what it heard of that at a moment.
-    Answer(usize, u32, IpAddr, u32, u64),
+    /// A server's answer reaches a client.
+    Answer(usize, u32, IpAddr, u32),
     /// Somebody attacks.
     Attack,
     /// The operator changes something.
@@ -106,8 +106,9 @@ pub struct World {
     pub outcome: Outcome,
     /// From the oldest that a worker has to the newest.
     pub publications: Vec<Publication>,
-    /// Pools whose defaults were forced since then.
+    /// Pools whose defaults were forced since the newest.
     pub forcing: BTreeSet<&'static str>,
+    /// What was forced, and not every worker has.
     pub forced: Vec<Forced>,
     /// Services that were removed.
     removed: Vec<(String, ServiceSpec)>,
@@ -275,8 +276,8 @@ impl World {
             Event::Stall => self.stall(),
             Event::Wake(worker, life) => self.wake(worker, life),
             Event::Handle(held, _) => self.handle(held),
-            Event::Answer(client, epoch, server, deaths, heard) => {
-                self.answer(client, epoch, server, deaths, heard)
+            Event::Answer(client, epoch, server, deaths) => {
+                self.answer(client, epoch, server, deaths)
             }
             Event::Attack => self.attack(),
             Event::Change => self.change(),

@@ -10,6 +10,7 @@ use super::{Event, Held, World};
 use crate::catalogue::Traffic;
 use crate::client::State;
 use crate::node::Node;
+use crate::promise::Promise;
 use crate::report::Violation;
 
 impl World {
@@ -83,9 +84,12 @@ impl World {
         self.check_dead(client, held.segment, server)?;
         let down = self.down.contains_key(&server);
         let late = !self.knows_all(held.worker);
-        let mine = self.clients[client].server;
-        let astray = mine.is_some() && mine != Some(server);
-        let excused = astray && self.is_excused(client, held.arrived);
+        self.forget_forced();
+        let excused = self.is_excused(client, held.arrived);
+        if excused {
+            self.clients[client].promise = Promise::Void;
+        }
+        let caught = self.is_caught(client, server);
         let of = &mut self.clients[client];
         let silent = held.arrived.saturating_sub(of.seen);
         if !down {
@@ -108,15 +112,15 @@ impl World {
                     self.random.within(60..2_950)
                 };
                 let epoch = held.epoch;
-                let (deaths, arrived) = (self.deaths_of(server), held.arrived);
-                self.after(wait, Event::Answer(client, epoch, server, deaths, arrived));
+                let deaths = self.deaths_of(server);
+                self.after(wait, Event::Answer(client, epoch, server, deaths));
             }
         } else if down && of.server != Some(server) && (late || !of.listed) {
             // A worker that has not heard of that server's death: the packet is lost. What the worker learned by it may
             // outlive the server's return, so this flow is promised nothing any more.
             self.outcome.drops += 1;
             (of.state, of.server) = (State::Over, None);
-        } else if excused {
+        } else if of.server.is_some_and(|mine| mine != server) && (excused || caught) {
             self.outcome.excused += 1;
             (of.state, of.server) = (State::Over, None);
         } else if let Some(mine) = of.server.filter(|mine| *mine != server) {
@@ -148,7 +152,6 @@ impl World {
         epoch: u32,
         server: IpAddr,
         deaths: u32,
-        heard: u64,
     ) -> Result<(), Violation> {
         let down = self.down.contains_key(&server) || self.deaths_of(server) != deaths;
         let of = &mut self.clients[client];
@@ -156,8 +159,6 @@ impl World {
             return Ok(());
         }
         let ack = of.opened(server, &mut self.random);
-        // Another may have heard of it since.
-        of.seen = heard;
         self.tell_of(client, || format!("answered by {server}"));
         // The answer ends the wait for one.
         let of = &mut self.clients[client];

@@ -116,9 +116,6 @@ impl World {
                 self.after(late, Event::Take(worker, life));
             }
         }
-        if !self.forced.is_empty() {
-            self.note_taken();
-        }
         self.check_limits()
     }
 }
