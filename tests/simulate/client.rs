@@ -24,6 +24,8 @@ pub enum Habit {
     Listener,
     /// Sends more than the sequence space holds.
     Uploader,
+    /// Sends little, and is gone.
+    Brief,
 }
 
 /// Where a connection stands, as the client sees it.
@@ -127,10 +129,11 @@ impl Client {
         self.epoch += 1;
         self.habit = match random.within(0..100) {
             0..3 if climate.uploads => Habit::Uploader,
-            0..40 => Habit::Chatty,
-            40..70 => Habit::Sleeper,
-            70..85 => Habit::Keeper,
-            _ => Habit::Listener,
+            0..20 => Habit::Chatty,
+            20..35 => Habit::Sleeper,
+            35..43 => Habit::Keeper,
+            43..50 => Habit::Listener,
+            _ => Habit::Brief,
         };
         // Half of the space is the clients', around its seam; the other is left to forgers, whose guesses are wrong.
         // Numbers that are near those before by chance are arithmetic, told beside the windows.
@@ -148,6 +151,7 @@ impl Client {
         self.left = match self.habit {
             Habit::Uploader => 70_000,
             Habit::Sleeper | Habit::Keeper => random.within(2..8) as u32,
+            Habit::Brief => random.within(1..5) as u32,
             _ => random.within(2..40) as u32,
         };
     }
@@ -333,6 +337,7 @@ impl Client {
         let longest = u64::from(climate.idle);
         match self.habit {
             Habit::Uploader => 1,
+            Habit::Brief => random.within(1..100),
             Habit::Chatty | Habit::Listener => random.within(1..1_500),
             Habit::Sleeper => random.pick(&[
                 longest - 1,

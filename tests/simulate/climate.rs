@@ -37,6 +37,8 @@ pub struct Climate {
     pub flows: usize,
     pub attack: Attack,
     pub kills: bool,
+    /// Changes of a hundred that force what moves.
+    pub haste: u64,
     /// What the clock says at the start.
     pub clock: u32,
     /// How long changes come, and how long apart.
@@ -80,6 +82,7 @@ impl Climate {
             flows,
             attack,
             kills: random.percent(35),
+            haste: random.pick(&[0, 0, 5]),
             clock: random.pick(&[
                 0,
                 0,

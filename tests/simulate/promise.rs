@@ -187,10 +187,10 @@ impl World {
         self.forced.is_empty() && pairs.all(|pair| pair[0].has_services_of(&pair[1]))
     }
 
-    /// Whether an entry may still name a backend that its flow's view does not have.
+    /// Whether an entry may still name a backend that its flow's view does not have: the process has not gone over all yet.
     pub fn is_stray(&self, client: usize) -> bool {
         let since = self.clients[client].strayed;
-        since.is_some_and(|since| self.now - since < self.grace())
+        since.is_some_and(|since| self.now - since.max(self.started) < self.grace())
     }
 
     /// Whether a flow's service is there, by what was published last.

@@ -120,6 +120,8 @@ pub struct World {
     stalled: BTreeMap<usize, Stalled>,
     /// Counts processes.
     life: u64,
+    /// When the present one started.
+    pub started: u64,
     turn: u64,
     part: Part,
     pub numbers: BTreeMap<u32, IpAddr>,
@@ -177,6 +179,7 @@ impl World {
             hands,
             stalled: BTreeMap::new(),
             life: 0,
+            started: 0,
             turn: 0,
             part: Part::Churn,
             numbers: BTreeMap::new(),

@@ -23,7 +23,7 @@ impl World {
                 self.spread_anew();
                 continue;
             }
-            if self.random.percent(4) {
+            if self.random.percent(self.climate.haste) {
                 self.force();
                 continue;
             }

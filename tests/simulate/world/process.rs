@@ -15,6 +15,7 @@ impl World {
         };
         let node = Node::start(&self.body, self.now, clock);
         self.life += 1;
+        self.started = self.now;
         let Ok(node) = node else {
             // The disk is full still.
             self.body.disk.fail_after(None);
