@@ -72,6 +72,9 @@ pub struct Controller {
     /// When the last lap began.
     stepped: Millis,
     walked: Millis,
+    /// Services look through other views: a flow's entry may be of the view before, and is to go before the slot that the
+    /// flow has now is consulted.
+    hurries: bool,
 }
 
 impl Controller {
@@ -122,6 +125,7 @@ impl Controller {
             told_at: now.before(STEP),
             stepped: now,
             walked: now,
+            hurries: false,
         })
     }
 
@@ -244,16 +248,17 @@ impl Controller {
         let behind = publish.taken() < publish.round();
         let again = self.views.is_dirty().then_some(0);
         let glance = behind.then_some(GLANCE);
-        let walk = self.is_walking().then_some(self.sweeper.pace());
+        let pace = if self.hurries { 0 } else { self.sweeper.pace() };
+        let walk = self.is_walking(flows).then_some(pace);
         // What waits for the workers is told at a glance.
         let told = self.tells_in(now).filter(|_| !(self.stale && behind));
         let waits = [again, step, glance, walk, told];
         Ok(waits.into_iter().flatten().min())
     }
 
-    /// Whether entries may end something: a transition, or a backend's stay.
-    fn is_walking(&self) -> bool {
-        self.views.is_moving() || !self.leaving.is_empty()
+    /// Whether entries may end something, a transition or a backend's stay, or are of no use any more.
+    fn is_walking(&self, flows: &Flows) -> bool {
+        self.views.is_moving() || !self.leaving.is_empty() || flows.entries.counts().total() > 0
     }
 
     /// Begins a lap over the views if one is due.
@@ -300,6 +305,7 @@ impl Controller {
         if let Some(leaving) = self.views.close() {
             self.leaving = leaving;
         }
+        self.hurries |= self.views.is_reassigned();
         self.record()?;
         if self.views.is_dirty() {
             let generation = self.telling.unwrap_or(self.told.0);
@@ -327,10 +333,11 @@ impl Controller {
         flows: &Flows,
         publish: &impl Publish,
     ) -> Result<(), Refusal> {
-        let resting = self.sweeper.is_between() && now.since(self.walked) < WALK_PAUSE;
-        if resting || !self.is_walking() {
+        let paused = !self.hurries && now.since(self.walked) < WALK_PAUSE;
+        if !self.is_walking(flows) || (self.sweeper.is_between() && paused) {
             return Ok(());
         }
+        self.hurries &= !self.sweeper.is_between();
         let tick = self.tick(now, publish);
         let index = publish.index();
         let ended = self
