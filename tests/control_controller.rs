@@ -313,12 +313,12 @@ fn a_change_of_many_pools_is_published_whole() {
     let web = views.iter().find(|view| &*view.pool == "web").unwrap();
     let moving = web.moving.as_ref().unwrap().slots.iter();
     let words = web.slots.iter().map(|word| word & !CONSULT);
-    let (drained, open): (Vec<_>, Vec<_>) = moving
+    let (forced, open): (Vec<_>, Vec<_>) = moving
         .zip(words)
         .filter(|(slot, _)| slot.phase != Phase::Settled)
-        .partition(|(slot, word)| slot.phase == Phase::Draining && slot.target == *word);
+        .partition(|(slot, word)| slot.phase == Phase::Frozen && slot.target == *word);
     assert_eq!(open, []);
-    assert!(!drained.is_empty(), "the weight moves slots");
+    assert!(!forced.is_empty(), "the weight moves slots");
 }
 
 /// 400 flows live on, and 64 fit: slots take turns until the flows of the last ones end, and none is sent elsewhere.

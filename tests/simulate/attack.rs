@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use tentetsu::flow::{Kind, Segment};
 
 use super::catalogue::{HOSTS, Traffic, key, vip};
-use super::client::{Habit, State, at, cookie_echo, tagged};
+use super::client::{Habit, State};
 use super::climate::Attack;
+use super::segments::{at, cookie_echo, tagged};
 use super::world::World;
 
 /// What one moment of an attack sends.

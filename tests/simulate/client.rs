@@ -10,6 +10,7 @@ use super::catalogue::{HOSTS, Traffic, key, vip};
 use super::climate::Climate;
 use super::promise::Promise;
 use super::random::Random;
+use super::segments::{INITIAL, at, cookie_echo, tagged};
 
 /// How a client behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,12 +89,6 @@ pub struct Sent {
 
 /// SYNs until a client gives up.
 const PATIENCE: u32 = 4;
-
-/// A QUIC Initial, which says nothing of where it stands.
-const INITIAL: Segment = Segment {
-    kind: Kind::First,
-    place: Place::Unknown,
-};
 
 impl Client {
     pub const fn nobody() -> Self {
@@ -363,26 +358,4 @@ fn source(ip6: bool, host: u8) -> IpAddr {
 /// Of the half of the space that is the clients'.
 const fn own_number(random: &mut Random) -> u32 {
     (random.word() >> 1).wrapping_sub(1 << 30)
-}
-
-/// An SCTP packet with this tag.
-pub const fn tagged(kind: Kind, tag: u32) -> Segment {
-    let place = Place::Tag { tag, echo: false };
-    Segment { kind, place }
-}
-
-/// The packet that answers the answer to an INIT.
-pub const fn cookie_echo(tag: u32) -> Segment {
-    let place = Place::Tag { tag, echo: true };
-    let kind = Kind::Within;
-    Segment { kind, place }
-}
-
-/// A TCP segment that takes so many numbers.
-pub const fn at(kind: Kind, seq: u32, takes: u32, ack: Option<u32>) -> Segment {
-    let end = seq.wrapping_add(takes);
-    Segment {
-        kind,
-        place: Place::Sequence { seq, end, ack },
-    }
 }

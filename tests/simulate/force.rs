@@ -88,15 +88,4 @@ impl World {
         let mut forced = self.forced.iter();
         !of.by_entry && forced.any(|forced| forced.takes(&of.key, server))
     }
-
-    /// Whether a flow that began at a forced default went to the old one, by such a worker. No barrier keeps it: it is not
-    /// listed while others still take the old default for theirs.
-    pub fn is_caught(&self, client: usize, server: IpAddr) -> bool {
-        let of = &self.clients[client];
-        let catches = |forced: &Forced| {
-            let began_there = forced.default(&forced.after, &of.key) == of.server;
-            began_there && forced.takes(&of.key, server)
-        };
-        self.forced.iter().any(catches)
-    }
 }

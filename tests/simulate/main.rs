@@ -24,6 +24,7 @@ mod options;
 mod promise;
 mod random;
 mod report;
+mod segments;
 mod world;
 
 use std::ops::Range;

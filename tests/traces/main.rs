@@ -7,16 +7,14 @@
     reason = "helpers are the simulation's, and fail as a test's body does"
 )]
 
-#[path = "../simulate/client.rs"]
-mod client;
-#[path = "../simulate/climate.rs"]
-mod climate;
+#[path = "../simulate/catalogue.rs"]
+mod catalogue;
 #[path = "../simulate/disk.rs"]
 mod disk;
 #[path = "../simulate/node.rs"]
 mod node;
-#[path = "../simulate/random.rs"]
-mod random;
+#[path = "../simulate/segments.rs"]
+mod segments;
 mod trace;
 
 use tentetsu::config::UdpFlows;

@@ -1,6 +1,6 @@
 //! A node with one worker and one service, and a clock that a test moves. Backends are A, B and C.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use tempfile::TempDir;
 use tentetsu::config::{Millis, Protocol, UdpFlows};
@@ -10,9 +10,10 @@ use tentetsu::flow::{Kind, Limits, Segment};
 use tentetsu::packet::FlowKey;
 use tentetsu::table::{HashKey, Spread};
 
-use super::client::{Traffic, at, key};
+use super::catalogue::{Traffic, key, vip};
 use super::disk::Disk;
 use super::node::{Body, Node, view_of};
+use super::segments::at;
 
 /// T_idle.
 const IDLE: u32 = 10_000;
@@ -38,7 +39,7 @@ impl Flow {
     fn by(traffic: Traffic, port: u16) -> Self {
         let isn = 1_000_000 * u32::from(port);
         Self {
-            key: key([192, 0, 2, 1], port, Ipv4Addr::new(203, 0, 113, 7), traffic),
+            key: key([192, 0, 2, 1].into(), port, vip(false, 7), traffic),
             isn,
             next: isn.wrapping_add(1),
         }

@@ -145,11 +145,7 @@ impl Slots {
             Phase::Draining
         } else if self.until_clean(slot, tick) == 0 {
             self.flip(slot);
-            if holds(Guard::FlipBarrier) {
-                Phase::Frozen
-            } else {
-                Phase::Draining
-            }
+            flipped()
         } else {
             Phase::Steered
         };
@@ -208,7 +204,7 @@ impl Slots {
             let of = self.slots[slot];
             if of.default != of.target {
                 self.flip(slot);
-                self.enter(slot, Phase::Draining, tick.next, tick.now);
+                self.enter(slot, flipped(), tick.next, tick.now);
             }
         }
     }
@@ -234,6 +230,15 @@ impl Slots {
             waiting: self.stages.count(Phase::Waiting),
             flips: self.flips,
         }
+    }
+}
+
+/// The phase behind a flip, until every worker knows of it.
+fn flipped() -> Phase {
+    if holds(Guard::FlipBarrier) {
+        Phase::Frozen
+    } else {
+        Phase::Draining
     }
 }
 

@@ -89,7 +89,6 @@ impl World {
         if excused {
             self.clients[client].promise = Promise::Void;
         }
-        let caught = self.is_caught(client, server);
         let of = &mut self.clients[client];
         let silent = held.arrived.saturating_sub(of.seen);
         if !down {
@@ -120,7 +119,7 @@ impl World {
             // outlive the server's return, so this flow is promised nothing any more.
             self.outcome.drops += 1;
             (of.state, of.server) = (State::Over, None);
-        } else if of.server.is_some_and(|mine| mine != server) && (excused || caught) {
+        } else if of.server.is_some_and(|mine| mine != server) && excused {
             self.outcome.excused += 1;
             (of.state, of.server) = (State::Over, None);
         } else if let Some(mine) = of.server.filter(|mine| *mine != server) {
