@@ -20,7 +20,11 @@ fn web() -> Value {
 }
 
 fn http() -> Value {
-    json!({ "address": "203.0.113.10", "protocol": "tcp", "ports": [80, "8000-8099"], "pool": "web" })
+    http_on("web")
+}
+
+fn http_on(pool: &str) -> Value {
+    json!({ "address": "203.0.113.10", "protocol": "tcp", "ports": [80, "8000-8099"], "pool": pool })
 }
 
 /// Pool `web` with backends `a` and `b`, and the service `http` on it.
@@ -448,8 +452,7 @@ fn pointing_a_service_at_another_pool_moves_the_service() {
     let client = world.client();
     served(&client);
     with_blue(&client);
-    let mut blue = http();
-    blue["pool"] = json!("blue");
+    let blue = http_on("blue");
     let looked = client.put("/services/http?dry_run", &blue).ok(200);
     assert_eq!(
         looked["moves"],
@@ -533,8 +536,7 @@ fn a_service_waits_for_a_pool_that_panics() {
     served(&client);
     with_blue(&client);
     client.post("/pools/blue/backends/x/maintenance").ok(200);
-    let mut blue = http();
-    blue["pool"] = json!("blue");
+    let blue = http_on("blue");
     let looked = client.put("/services/http?dry_run", &blue).ok(200);
     assert_eq!(shares(&looked), []);
     assert_eq!(looked["panics"][0]["pool"], "blue");

@@ -63,17 +63,17 @@ pub fn compile_snapshot(
 #[derive(Default, Clone, Copy)]
 pub struct Known<'a> {
     before: Option<&'a Snapshot>,
-    /// Addresses that are reached in another way than then; `None`: none.
+    /// Addresses that are reached in another way than then.
     moved: Option<&'a HashSet<IpAddr>>,
 }
 
 impl<'a> Known<'a> {
     /// The ways of `before`, except those to the addresses that have `moved`.
     #[must_use]
-    pub fn of(before: &'a Snapshot, moved: &'a HashSet<IpAddr>) -> Self {
+    pub const fn of(before: &'a Snapshot, moved: &'a HashSet<IpAddr>) -> Self {
         Self {
             before: Some(before),
-            moved: (!moved.is_empty()).then_some(moved),
+            moved: Some(moved),
         }
     }
 

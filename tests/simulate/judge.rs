@@ -162,12 +162,10 @@ impl World {
         let Some(server) = of.server.filter(|server| !self.down.contains_key(server)) else {
             return Ok(());
         };
-        let longest = match of.state {
-            State::Open => self.climate.idle,
-            State::HalfClosed => self.climate.half_closed,
-            State::Opening | State::Over => return Ok(()),
-        };
-        let gone = self.now - of.seen >= u64::from(longest) || !self.is_served(&of.key);
+        if matches!(of.state, State::Opening | State::Over) {
+            return Ok(());
+        }
+        let gone = self.now - of.seen >= self.longest(of.state) || !self.is_served(&of.key);
         if gone || default(old, &of.key) != Some(server) || default(new, &of.key) == Some(server) {
             return Ok(());
         }

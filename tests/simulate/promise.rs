@@ -202,14 +202,18 @@ impl World {
     /// Whether a flow that loses its server at a moment was promised nothing else.
     pub fn is_excused(&self, client: usize, at: u64) -> bool {
         let of = &self.clients[client];
-        let longest = match of.state {
-            State::HalfClosed => self.climate.half_closed,
-            _ => self.climate.idle,
-        };
         match of.promise {
             Promise::Kept => false,
-            Promise::InTime => at.saturating_sub(of.seen) >= u64::from(longest),
+            Promise::InTime => at.saturating_sub(of.seen) >= self.longest(of.state),
             Promise::Void => true,
         }
+    }
+
+    /// How long a flow may be silent, and yet be promised something.
+    pub fn longest(&self, state: State) -> u64 {
+        u64::from(match state {
+            State::HalfClosed => self.climate.half_closed,
+            _ => self.climate.idle,
+        })
     }
 }

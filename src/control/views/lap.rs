@@ -164,6 +164,8 @@ impl Views {
     }
 
     fn follow(&mut self, news: News) -> Vec<BackendId> {
+        // A view that was parted has taken over what its service needs of one that goes.
+        self.views.retain(|key, _| news.target(key).is_some());
         let respread = news.spread != self.spread;
         if respread {
             (self.spread, self.hasher) = (news.spread, FlowHasher::new(news.spread.key));
@@ -174,15 +176,6 @@ impl Views {
         }
         self.dead = news.wanted.dead;
         self.loosened = true;
-        // Views of pools that are no longer wanted go, as no service looks through them; a parted view has taken over
-        // what its service still needs of them.
-        let (services, pools) = (&self.services, &news.wanted.pools);
-        self.views.retain(|key, _| match key {
-            ViewKey::Pool(name) => pools
-                .binary_search_by(|pool| (*pool.name).cmp(name))
-                .is_ok(),
-            ViewKey::Service(_) => services.iter().any(|(_, of)| of == key),
-        });
         news.wanted.leaving
     }
 
