@@ -1,5 +1,5 @@
-//! The controller with the real tables and entries, and workers that take each publication at once or when told to:
-//! removals end with the last flow, flows that don't fit take turns, and unconfirmed changes go back.
+//! The controller with the real tables and entries: removals end with the last flow, flows that don't fit take turns,
+//! unconfirmed changes go back, and what a change takes over is one thing.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,180 +9,14 @@
 
 mod control_fixture;
 
-use control_fixture::{at, backend, definitions, memory, pool, request, service, tentative};
+use control_fixture::world::{IDLE, SPREAD, World};
+use control_fixture::{backend, definitions, over, pool, service, tentative};
 use tentetsu::config;
 use tentetsu::control::command::Command;
-use tentetsu::control::controller::{Controller, Publish, Stage};
+use tentetsu::control::controller::Stage;
 use tentetsu::control::ledger::Ledger;
-use tentetsu::control::store::WallTime;
-use tentetsu::control::{Plan, compile_tables};
-use tentetsu::flow::{Consulted, EntryTable, Flows, Kind, Limits, Millis, Packet, Place, Segment};
-use tentetsu::packet::{FlowKey, FlowKeys, Transport};
-use tentetsu::table::{
-    CONSULT, Generation, HashKey, Match, Phase, Round, ServiceIndex, Spread, Tables,
-};
-use tentetsu::wire::PortPair;
-
-const SPREAD: Spread = Spread {
-    key: HashKey::of_words([7, 7]),
-    slots: 31,
-};
-const IDLE: u32 = 5_000;
-
-/// Publications, and workers that have taken the newest one.
-struct Workers {
-    round: Round,
-    tables: Tables,
-}
-
-impl Publish for Workers {
-    fn publish(&mut self, _: Generation, plan: Plan) {
-        self.round = self.round.next();
-        self.tables = compile_tables(&plan);
-    }
-
-    fn round(&self) -> Round {
-        self.round
-    }
-
-    fn taken(&self) -> Round {
-        self.round
-    }
-
-    fn lag(&self) -> u32 {
-        0
-    }
-
-    fn index(&self) -> &ServiceIndex {
-        &self.tables.index
-    }
-}
-
-struct World {
-    controller: Controller,
-    flows: Flows,
-    workers: Workers,
-    now: u32,
-}
-
-impl World {
-    /// Three backends in the pool `web`, and room for this many entries.
-    fn new(entries: usize) -> Self {
-        let settings = config::Flows {
-            entries,
-            file: "unused".into(),
-            syn_guard: config::Millis(100),
-            moving_slots: true,
-        };
-        let controller = Controller::open(memory(), SPREAD, settings, Millis(0)).unwrap();
-        let mut web = pool(&[("a", "10.0.0.1"), ("b", "10.0.0.2"), ("c", "10.0.0.3")]);
-        web.idle_ms = Some(config::Millis(IDLE));
-        let mut world = Self {
-            controller,
-            flows: Flows::new(
-                EntryTable::in_memory(Limits::of(entries)).unwrap(),
-                SPREAD.key,
-            ),
-            workers: Workers {
-                round: Round(0),
-                tables: compile_tables(&Plan::default()),
-            },
-            now: 0,
-        };
-        let all = definitions([("http", service("203.0.113.1", "web"))], [("web", web)]);
-        world.execute(Command::ReplaceAll(all));
-        world.pass(1);
-        world
-    }
-
-    fn execute(&mut self, command: Command) -> Generation {
-        let receipt = self.controller.execute(&request(command), self.wall());
-        receipt.unwrap().generation
-    }
-
-    fn wall(&self) -> WallTime {
-        WallTime(at(0).0 + u64::from(self.now))
-    }
-
-    /// Lets this many milliseconds pass.
-    fn pass(&mut self, millis: u32) {
-        let end = self.now + millis;
-        while self.now < end {
-            let wait = self.advance();
-            self.now = (self.now + wait.unwrap_or(millis).clamp(1, 250)).min(end);
-        }
-    }
-
-    fn advance(&mut self) -> Option<u32> {
-        let (now, wall) = (Millis(self.now), self.wall());
-        self.controller.expire(wall).unwrap();
-        self.controller
-            .advance(now, wall, &self.flows, &mut self.workers)
-            .unwrap()
-    }
-
-    /// The backend that a packet from the middle of flow `number` goes to; `None`: it is dropped.
-    fn send(&self, number: u32) -> Option<String> {
-        let tables = &self.workers.tables;
-        let key = key(number);
-        let Match::Service(service) = tables.index.find(&key) else {
-            panic!("no service");
-        };
-        let service = &tables.services[service as usize];
-        let view = &tables.views[service.view as usize];
-        let hash = tables.hasher.hash_key(&key);
-        let slot = view.slot(hash);
-        let word = view.word(slot).unwrap();
-        let local = if word & CONSULT == 0 {
-            word
-        } else {
-            let packet = Packet {
-                key: &key,
-                hash,
-                segment: Segment {
-                    kind: Kind::Within,
-                    place: Place::Sequence {
-                        seq: 1,
-                        end: 1,
-                        ack: Some(1),
-                    },
-                },
-                tracking: service.tracking,
-            };
-            let slot = Consulted::new(view, slot, word, &key).unwrap();
-            self.flows.choose(&slot, &packet, Millis(self.now)).ok()?
-        };
-        let backend = &view.backends[usize::from(local)];
-        Some(backend.name.to_string())
-    }
-
-    fn has_backend(&self, name: &str) -> bool {
-        let state = self.controller.ledger().state();
-        state.pools["web"].spec.backends.contains_key(name)
-    }
-
-    fn is_remembered(&self, name: &str) -> bool {
-        let mut members = self.controller.ledger().roster().members();
-        members.any(|(_, member)| member.name == name)
-    }
-
-    fn stage(&self) -> Stage {
-        let newest = self.controller.ledger().generation();
-        self.controller.stage(newest, &self.workers)
-    }
-}
-
-/// A TCP flow to the service.
-fn key(number: u32) -> FlowKey {
-    let [a, b, c, d] = number.to_be_bytes();
-    let mut keys = FlowKeys::default();
-    let transport = Transport {
-        ports: PortPair::new(1024 + u16::from(a), 80),
-        protocol: 6,
-    };
-    keys.set_v4(0, [10, b, c, d, 203, 0, 113, 1], transport);
-    keys.key(0, false)
-}
+use tentetsu::flow::Millis;
+use tentetsu::table::{CONSULT, Phase, Spread};
 
 fn remove(name: &str, now: bool) -> Command {
     Command::Remove {
@@ -303,7 +137,7 @@ fn a_change_of_many_pools_is_published_whole() {
         calls += 1;
         if calls == 3 {
             let now = Millis(world.now);
-            assert!(world.controller.force("web", now, &world.workers));
+            assert!(world.controller.force("web", now, &world.workers) > 0);
         }
     }
     assert!(calls > 3, "{calls} calls");
@@ -377,4 +211,101 @@ fn an_unconfirmed_change_goes_back_also_after_a_restart() {
     assert!(!world.has_backend("d"));
     let ledger: &Ledger = world.controller.ledger();
     assert!(ledger.pending().is_none());
+}
+
+#[test]
+fn a_change_after_weeks_of_rest_is_told_at_once() {
+    let mut world = World::new(1_024);
+    world.pass(1_000);
+    let hour = 3_600_000;
+    while world.now <= 1 << 31 {
+        world.advance();
+        world.now += hour;
+    }
+    world.execute(weigh("c", 1));
+    world.pass(1);
+    assert!(world.stage() > Stage::Stored);
+}
+
+#[test]
+fn a_pool_that_goes_while_it_is_armed_leaves_nothing_behind() {
+    let mut world = World::new(1_024);
+    let mut xtra = pool(&[("x", "10.0.1.1")]);
+    let put = |spec: &_| Command::PutPool {
+        name: "xtra".to_owned(),
+        spec: Clone::clone(spec),
+    };
+    world.execute(put(&xtra));
+    world.pass(500);
+    xtra.backends
+        .insert("y".to_owned(), backend("10.0.1.2", 100));
+    world.execute(put(&xtra));
+    world.pass(60);
+    assert_eq!(world.stage(), Stage::Armed);
+    let name = "xtra".to_owned();
+    world.execute(Command::DeletePool { name });
+    world.pass(200);
+    assert_eq!(world.stage(), Stage::Settled);
+}
+
+/// A default that has flipped for some workers only is not taken over by another view.
+#[test]
+fn a_service_is_repointed_when_every_worker_has_what_is_out() {
+    let mut world = World::new(1_024);
+    let blue = pool(&[("x", "10.0.1.1")]);
+    world.execute(Command::PutPool {
+        name: "blue".to_owned(),
+        spec: blue,
+    });
+    world.execute(weigh("c", 1));
+    world.pass(500);
+    let now = Millis(world.now);
+    assert!(world.controller.force("web", now, &world.workers) > 0);
+    world.workers.held = Some(world.workers.round);
+    world.execute(Command::PutService {
+        name: "http".to_owned(),
+        spec: service("203.0.113.1", "blue"),
+    });
+    world.pass(500);
+    let pools = |world: &World| {
+        let views = world.workers.tables.views.iter();
+        views.map(|view| view.pool.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(pools(&world), ["blue", "web"]);
+    let web = &world.workers.tables.views[1];
+    let moving = web.moving.as_ref().unwrap().slots.iter();
+    assert!(moving.into_iter().any(|slot| slot.phase == Phase::Frozen));
+    world.workers.held = None;
+    world.pass(100);
+    assert_eq!(pools(&world), ["blue", "web", "blue"]);
+}
+
+/// The process is killed before, while and after what it knows under another number of slots is recorded: all of it is, or
+/// nothing.
+#[test]
+fn another_number_of_slots_survives_a_kill_at_any_call() {
+    const POOLS: usize = 20;
+    let other = Spread {
+        slots: 61,
+        ..SPREAD
+    };
+    for calls in 0..8 {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = || over(&folder.path().join("state"));
+        let mut world = World::open(ledger(), SPREAD, 64);
+        let web = || pool(&[("a", "10.0.0.1"), ("b", "10.0.0.2")]);
+        let mut all = definitions([], []);
+        all.pools = (0..POOLS).map(|n| (format!("p{n}"), web())).collect();
+        world.execute(Command::ReplaceAll(all));
+        world.pass(500);
+        drop(world);
+        let mut killed = World::open(ledger(), other, 64);
+        (0..calls).for_each(|_| {
+            killed.advance();
+        });
+        drop(killed);
+        let again = World::open(ledger(), other, 64);
+        let consulted = again.controller.progress().map(|(_, of)| of.consulted);
+        assert_eq!(consulted.collect::<Vec<_>>(), [61; POOLS], "{calls} calls");
+    }
 }

@@ -141,11 +141,11 @@ impl Node for Desk<'_, '_> {
         let now = self.house.shared.clock.now();
         let views = self.house.controller.views().reports(now);
         let of_pool: Vec<_> = views.filter(|view| &*view.pool == pool).collect();
-        let unfinished: usize = of_pool.iter().map(|view| view.progress.moving).sum();
-        let known = !of_pool.is_empty();
-        let house = &mut *self.house;
+        let mut unfinished: usize = of_pool.iter().map(|view| view.progress.moving).sum();
+        let known = !of_pool.is_empty() || self.ledger().state().pools.contains_key(pool);
         if known && !dry_run {
-            house.controller.force(pool, now, &house.publisher);
+            let house = &mut *self.house;
+            unfinished = house.controller.force(pool, now, &house.publisher);
         }
         known.then(|| Forced {
             pool: pool.to_owned(),

@@ -3,15 +3,13 @@
 //!
 //! It has no thread: its owner calls [`Controller::advance`] after each event, and again when that says so.
 
+mod pause;
 mod records;
 mod stage;
+mod walk;
 
-use std::collections::BTreeSet;
-
-use super::command::Command;
 use super::ledger::{Ledger, Receipt, Refusal, Request};
 use super::plan::Plan;
-use super::state::Mode;
 use super::store::{StoreError, WallTime};
 use super::views::{Sweeper, Turns, ViewKey, Views, WALK_PAUSE, Wants, stretch};
 use crate::config;
@@ -20,6 +18,7 @@ use crate::flow::{Flows, Millis};
 use crate::table::{BackendId, Generation, Round, ServiceIndex, Spread};
 pub use stage::Stage;
 
+use pause::Pause;
 use records::{Kept, read_records};
 
 /// The shortest time between two steps of the slots, and between two changes of what is wanted, in milliseconds: what
@@ -28,8 +27,6 @@ use records::{Kept, read_records};
 const STEP: u32 = 50;
 /// How soon the controller looks whether the workers have taken a publication, in milliseconds.
 const GLANCE: u32 = 2;
-/// Buckets of entries that one call walks over: some milliseconds' worth.
-const STRETCH: usize = 1 << 14;
 /// Views that one call changes. Between two calls the owner answers others.
 const VIEWS: usize = stretch(8);
 
@@ -68,13 +65,15 @@ pub struct Controller {
     telling: Option<Generation>,
     /// The one that they were told before that, and the round that published it.
     told: (Generation, Round),
-    told_at: Millis,
-    /// When the last lap began.
-    stepped: Millis,
-    walked: Millis,
-    /// Services look through other views: a flow's entry may be of the view before, and is to go before the slot that the
-    /// flow has now is consulted.
-    hurries: bool,
+    /// From one lap to the next that only moves slots on.
+    step: Pause,
+    /// From one lap to the next that tells the views what is wanted.
+    tell: Pause,
+    /// From the end of a walk over the entries to the next.
+    walk: Pause,
+    /// The round since which services look through other views: a flow's entry may be of the view before, and is to go
+    /// before the slot that the flow has now is consulted. `None`: a walk began since every worker has it.
+    hurries: Option<Round>,
 }
 
 impl Controller {
@@ -122,10 +121,10 @@ impl Controller {
             stale: true,
             telling: None,
             told: (Generation(0), Round(0)),
-            told_at: now.before(STEP),
-            stepped: now,
-            walked: now,
-            hurries: false,
+            step: Pause::begun(STEP, now),
+            tell: Pause::over(STEP, now),
+            walk: Pause::begun(WALK_PAUSE, now),
+            hurries: None,
         })
     }
 
@@ -180,9 +179,13 @@ impl Controller {
         }
     }
 
-    /// Changes every default of a pool to its target at once; `false` when there is no such pool.
-    pub fn force(&mut self, pool: &str, now: Millis, publish: &impl Publish) -> bool {
+    /// Changes every default of a pool to its target at once. Returns how many did.
+    pub fn force(&mut self, pool: &str, now: Millis, publish: &impl Publish) -> usize {
         let tick = self.tick(now, publish);
+        if self.views.is_respread() {
+            // What flips first is not known to every worker, and could not be taken over.
+            self.views.go_on(usize::MAX, &tick);
+        }
         self.views.force(pool, &tick)
     }
 
@@ -223,7 +226,7 @@ impl Controller {
     /// event.
     ///
     /// # Errors
-    /// When what has to be recorded first can't be: nothing was published then, and the next call tries again.
+    /// When something can't be stored. What has to be recorded first is not published then, and the next call tries again.
     pub fn advance(
         &mut self,
         now: Millis,
@@ -232,10 +235,13 @@ impl Controller {
         publish: &mut impl Publish,
     ) -> Result<Option<u32>, Refusal> {
         flows.firsts.rotate(now);
+        for pause in [&mut self.step, &mut self.tell, &mut self.walk] {
+            pause.follow(now);
+        }
         if !self.views.is_under_way() {
             self.begin(now, flows, publish);
         }
-        let mut step = STEP.saturating_sub(now.since(self.stepped));
+        let mut step = self.step.left(now);
         if self.views.is_under_way() {
             if !self.go_on(now, publish)? {
                 return Ok(Some(0));
@@ -248,17 +254,16 @@ impl Controller {
         let behind = publish.taken() < publish.round();
         let again = self.views.is_dirty().then_some(0);
         let glance = behind.then_some(GLANCE);
-        let pace = if self.hurries { 0 } else { self.sweeper.pace() };
+        let pace = if self.hurries(publish) {
+            0
+        } else {
+            self.sweeper.pace()
+        };
         let walk = self.is_walking(flows).then_some(pace);
         // What waits for the workers is told at a glance.
         let told = self.tells_in(now).filter(|_| !(self.stale && behind));
         let waits = [again, step, glance, walk, told];
         Ok(waits.into_iter().flatten().min())
-    }
-
-    /// Whether entries may end something, a transition or a backend's stay, or are of no use any more.
-    fn is_walking(&self, flows: &Flows) -> bool {
-        self.views.is_moving() || !self.leaving.is_empty() || flows.entries.counts().total() > 0
     }
 
     /// Begins a lap over the views if one is due.
@@ -267,33 +272,32 @@ impl Controller {
         if self.views.is_moving() {
             self.turns.take(&mut self.views, &flows.entries, &tick);
         }
-        let steps = self.views.is_moving() && now.since(self.stepped) >= STEP;
-        if self.tells_in(now) == Some(0) && self.may_tell(&tick, publish) {
-            self.tell(&tick);
+        let steps = self.views.is_moving() && self.step.left(now) == 0;
+        if self.tells_in(now) == Some(0) && self.tell(&tick, publish) {
+            self.tell.begin(now);
         } else if steps || self.views.is_dirty() {
             self.views.begin();
         } else {
             return;
         }
-        self.stepped = now;
+        self.step.begin(now);
     }
 
-    /// Whether the views can be told at once what is wanted. How flows are spread changes only when every worker has what
-    /// is out.
-    fn may_tell(&mut self, tick: &Tick, publish: &impl Publish) -> bool {
-        let may = self.spread == self.views.spread() || tick.taken >= publish.round();
-        self.stale |= !may;
-        may
-    }
-
-    /// Begins a lap that tells the views what is wanted: however many commands came meanwhile, tables are built once.
-    fn tell(&mut self, tick: &Tick) {
+    /// Begins a lap that tells the views what is wanted: however many commands came meanwhile, tables are built once. But
+    /// where flows go over to other slots, it waits until every worker has what is to be taken over, and returns false: of a
+    /// default that has flipped for some workers only, nothing could be said there.
+    fn tell(&mut self, tick: &Tick, publish: &impl Publish) -> bool {
         let (state, roster) = (self.ledger.state(), self.ledger.roster());
         let wanted = self.wants.of(state, roster, tick.now);
+        let known = !self.views.is_dirty() && tick.taken >= publish.round();
+        self.stale = !known && self.views.would_take_over(&wanted, self.spread);
+        if self.stale {
+            return false;
+        }
         self.grows_at = self.wants.next(tick.now).map(|wait| tick.now.after(wait));
         self.views.begin_with(wanted, self.spread, tick);
         self.telling = Some(self.ledger.generation());
-        (self.stale, self.told_at) = (false, tick.now);
+        true
     }
 
     /// Goes on with the lap, and publishes by its end what it did. Returns whether that was the end.
@@ -305,11 +309,14 @@ impl Controller {
         if let Some(leaving) = self.views.close() {
             self.leaving = leaving;
         }
-        self.hurries |= self.views.is_reassigned();
+        let reassigned = self.views.is_reassigned();
         self.record()?;
         if self.views.is_dirty() {
             let generation = self.telling.unwrap_or(self.told.0);
             publish.publish(generation, self.views.plan());
+            if reassigned {
+                self.hurries = Some(publish.round());
+            }
         }
         if let Some(generation) = self.telling.take() {
             // What changes nothing for the workers is theirs already.
@@ -323,74 +330,6 @@ impl Controller {
     fn tells_in(&self, now: Millis) -> Option<u32> {
         let growth = self.grows_at.map(|at| at.since(now));
         let wait = if self.stale { Some(0) } else { growth };
-        wait.map(|wait| wait.max(STEP.saturating_sub(now.since(self.told_at))))
-    }
-
-    /// Goes on with the walk over the entries, and lets go of the backends that nothing names any more.
-    fn walk(
-        &mut self,
-        (now, wall): (Millis, WallTime),
-        flows: &Flows,
-        publish: &impl Publish,
-    ) -> Result<(), Refusal> {
-        let paused = !self.hurries && now.since(self.walked) < WALK_PAUSE;
-        if !self.is_walking(flows) || (self.sweeper.is_between() && paused) {
-            return Ok(());
-        }
-        self.hurries &= !self.sweeper.is_between();
-        let tick = self.tick(now, publish);
-        let index = publish.index();
-        let ended = self
-            .sweeper
-            .advance(&mut self.views, &flows.entries, index, STRETCH, &tick);
-        if ended {
-            self.walked = now;
-            self.turns.walked();
-            self.let_go(wall)?;
-        }
-        Ok(())
-    }
-
-    /// Finishes the removals of backends that nothing names any more, and forgets those that left.
-    fn let_go(&mut self, wall: WallTime) -> Result<(), Refusal> {
-        if !self.views.is_loosened() {
-            return Ok(());
-        }
-        let named = self.views.named();
-        let is_named = |id: &BackendId| named.binary_search(id).is_ok();
-        let leaving = self.leaving.iter().copied();
-        let gone: BTreeSet<BackendId> = leaving.filter(|id| !is_named(id)).collect();
-        if gone.is_empty() {
-            self.views.tightened();
-            return Ok(());
-        }
-        for (pool, name) in self.removing(&gone) {
-            tracing::info!(pool, backend = name, "removed: its last flow has ended");
-            let request = Request {
-                command: Command::FinishRemoval { pool, name },
-                preconditions: Vec::new(),
-                author: "the last flow's end".to_owned(),
-                confirm_within: None,
-            };
-            self.execute(&request, wall)?;
-        }
-        self.ledger.forget(&gone)?;
-        self.leaving.retain(is_named);
-        self.views.tightened();
-        Ok(())
-    }
-
-    /// Those of `ids` that are being removed, as pool and name.
-    fn removing(&self, ids: &BTreeSet<BackendId>) -> Vec<(String, String)> {
-        let state = self.ledger.state();
-        let is_removing = |pool: &str, name: &str| {
-            let pool = state.pools.get(pool);
-            pool.is_some_and(|pool| pool.mode(name) == Mode::Removing)
-        };
-        let members = self.ledger.roster().members();
-        members
-            .filter(|(pool, member)| ids.contains(&member.id) && is_removing(pool, &member.name))
-            .map(|(pool, member)| (pool.to_owned(), member.name.clone()))
-            .collect()
+        wait.map(|wait| wait.max(self.tell.left(now)))
     }
 }

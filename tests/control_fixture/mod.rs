@@ -4,6 +4,7 @@
 
 pub mod model;
 pub mod random;
+pub mod world;
 
 use std::net::IpAddr;
 

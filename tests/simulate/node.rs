@@ -145,15 +145,8 @@ impl Node {
 
     /// Changes the defaults of a pool's moving slots at once. Returns how many.
     pub fn force(&mut self, pool: &str, at: u64) -> u64 {
-        let (now, before) = (self.clock(at), self.flips());
-        self.controller.force(pool, now, &self.press);
-        self.flips() - before
-    }
-
-    /// Defaults changed so far.
-    fn flips(&self) -> u64 {
-        let progress = self.controller.progress();
-        progress.map(|(_, progress)| progress.flips).sum()
+        let now = self.clock(at);
+        self.controller.force(pool, now, &self.press) as u64
     }
 
     /// Where a worker sends a packet, as the graph's `select` does, at a moment that it read from the clock before.

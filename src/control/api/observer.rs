@@ -40,18 +40,19 @@ impl Observer {
         }
     }
 
-    /// Looks at what is to be looked at after each step. Without a new generation, and without a publication that was
-    /// made or taken, nothing can have changed.
+    /// Looks at what is to be looked at after each step. Without a new generation or stage, and without a publication that
+    /// was made or taken, nothing can have changed.
     pub fn look(&mut self, controller: &Controller, publish: &impl Publish) {
         let rounds = (publish.round(), publish.taken());
         let made = self.tell_generations(controller);
-        if !made && rounds == self.rounds {
+        let stage = controller.stage(self.generation, publish);
+        let told = !made && stage == self.stage;
+        if told && rounds == self.rounds {
             return;
         }
         self.rounds = rounds;
         self.tell_transitions(controller);
-        let stage = controller.stage(self.generation, publish);
-        if made || stage != self.stage {
+        if !told {
             self.stage = stage;
             let generation = self.generation.0;
             self.events

@@ -97,7 +97,7 @@ impl Controller {
     /// Records some views, if they are many: those of one transaction are not. Returns whether that is not needed any more.
     pub(super) fn record_ahead(&mut self) -> Result<bool, StoreError> {
         // Under another hash key or number of slots all count, or none.
-        if self.views.is_respreading() || self.views.unrecorded() <= RECORDS {
+        if self.views.is_respread() || self.views.unrecorded() <= RECORDS {
             return Ok(true);
         }
         let records = self.views.records(RECORDS);

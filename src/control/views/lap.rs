@@ -25,8 +25,6 @@ pub const fn stretch(views: usize) -> usize {
 pub(super) struct Lap {
     /// What the views are told; `None`: nothing new.
     news: Option<News>,
-    /// Flows are to be spread otherwise than before.
-    respreads: bool,
     /// Views to be visited yet.
     left: std::vec::IntoIter<ViewKey>,
     /// In how many milliseconds a slot may go on, by those that were.
@@ -65,10 +63,24 @@ impl Views {
         self.lap.is_some()
     }
 
-    /// Whether the lap under way spreads flows otherwise than before.
+    /// Whether the views' flows are spread otherwise than [`Self::index_recorded`] knows.
     #[must_use]
-    pub fn is_respreading(&self) -> bool {
-        self.lap.as_ref().is_some_and(|lap| lap.respreads)
+    pub fn is_respread(&self) -> bool {
+        let news = self.lap.as_ref().and_then(|lap| lap.news.as_ref());
+        self.respread || news.is_some_and(|news| news.spread != self.spread)
+    }
+
+    /// Whether [`Self::begin_with`] would have flows go over to slots of other views, or to other slots of theirs. Then
+    /// every worker has to have the newest round, and nothing may have changed since: what is taken over must be one thing.
+    #[must_use]
+    pub fn would_take_over(&self, wanted: &Wanted, spread: Spread) -> bool {
+        let mut services = wanted.services.iter();
+        spread != self.spread
+            || services.any(|service| {
+                let pool = wanted.pools.get(service.pool);
+                let of_pool = pool.map(|pool| ViewKey::Pool(pool.name.to_string()));
+                of_pool.is_some_and(|of_pool| self.left_by(service, &of_pool).is_some())
+            })
     }
 
     /// Begins a lap that moves on whatever may.
@@ -76,14 +88,12 @@ impl Views {
         let views = self.views.keys().cloned();
         self.lap = Some(Lap {
             news: None,
-            respreads: false,
             left: views.collect::<Vec<_>>().into_iter(),
             wait: None,
         });
     }
 
-    /// Begins a lap that makes `wanted` the target of all, with flows spread so. Where they are spread otherwise than
-    /// before, every worker has to have the newest round: what is before that must be one thing.
+    /// Begins a lap that makes `wanted` the target of all, with flows spread so. Mind [`Self::would_take_over`].
     pub fn begin_with(&mut self, wanted: Wanted, spread: Spread, tick: &Tick) {
         let services = self.assign(&wanted, tick);
         let new = wanted.pools.iter();
@@ -97,7 +107,6 @@ impl Views {
                 spread,
                 services,
             }),
-            respreads: spread != self.spread,
             left: views.into_iter(),
             wait: None,
         });
@@ -164,13 +173,15 @@ impl Views {
     }
 
     fn follow(&mut self, news: News) -> Vec<BackendId> {
+        let before = self.views.len();
         // A view that was parted has taken over what its service needs of one that goes.
         self.views.retain(|key, _| news.target(key).is_some());
-        let respread = news.spread != self.spread;
-        if respread {
+        let gone = self.views.len() < before;
+        if news.spread != self.spread {
             (self.spread, self.hasher) = (news.spread, FlowHasher::new(news.spread.key));
+            self.respread = true;
         }
-        if respread || news.services != self.services {
+        if self.respread || gone || news.services != self.services {
             self.services = news.services;
             self.reassign();
         }
@@ -226,11 +237,10 @@ impl Views {
             };
             let own = ViewKey::Service(service.name.clone());
             let of_pool = ViewKey::Pool(pool.name.to_string());
-            let before = self.before(service);
-            let key = match before {
+            let key = match self.left_by(service, &of_pool) {
                 _ if self.views.contains_key(&own) => own,
-                Some(before) if before != of_pool && tick.moves => {
-                    self.part(&before, &own, tick);
+                Some(left) if tick.moves => {
+                    self.part(&left, &own, tick);
                     own
                 }
                 _ => of_pool,
@@ -240,10 +250,13 @@ impl Views {
         assigned
     }
 
-    /// The view that the service's flows went through up to now: its own, or that of the service that covered it.
-    fn before(&self, service: &config::Service) -> Option<ViewKey> {
+    /// The view that the service's flows leave for that of a pool, if that is another: the one that they went through up to
+    /// now, or that of the service that covered it.
+    fn left_by(&self, service: &config::Service, of_pool: &ViewKey) -> Option<ViewKey> {
+        let own = ViewKey::Service(service.name.clone());
         let found = find(&self.services, &service.name).or_else(|| self.covering(service))?;
-        Some(found.1.clone())
+        let left = found.1 != *of_pool && !self.views.contains_key(&own);
+        left.then(|| found.1.clone())
     }
 
     /// The most specific service that had what is now this service's.

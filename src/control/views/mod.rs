@@ -60,6 +60,8 @@ pub struct Views {
     unpublished: bool,
     /// Services look through other views than when that was noted last.
     reassigned: bool,
+    /// So is how flows are spread.
+    respread: bool,
     /// Slots are armed, by the plan that was made last.
     arming: bool,
     /// A backend may be on its way out and named no more, since that was seen to last.
@@ -76,10 +78,12 @@ impl Views {
         tick: &Tick,
     ) -> Self {
         let views = records.into_iter().filter_map(|record| {
-            Some((
-                record.key.clone(),
-                PoolView::restored(record, spread.slots, tick)?,
-            ))
+            let key = record.key.clone();
+            let view = PoolView::restored(record, spread.slots, tick);
+            if view.is_none() {
+                tracing::error!("the record of {key:?} contradicts itself, connections may break");
+            }
+            Some((key, view?))
         });
         let views: BTreeMap<_, _> = views.collect();
         services.retain(|(_, key)| views.contains_key(key));
@@ -92,6 +96,7 @@ impl Views {
             lap: None,
             unpublished: true,
             reassigned: true,
+            respread: false,
             arming: false,
             loosened: true,
         }
@@ -109,9 +114,9 @@ impl Views {
         self.reassigned
     }
 
-    /// Notes that it is kept which service looks through which view.
+    /// Notes that it is kept which service looks through which view, and how flows are spread.
     pub const fn index_recorded(&mut self) {
-        self.reassigned = false;
+        (self.reassigned, self.respread) = (false, false);
     }
 
     /// How flows are spread over slots.
@@ -223,15 +228,10 @@ impl Views {
             .map(|(key, view)| (key, view.slots.progress()))
     }
 
-    /// Changes every default of a pool's views to its target at once; `false` when there is no such pool.
-    pub fn force(&mut self, pool: &str, tick: &Tick) -> bool {
-        let mut of_pool = self.views.values_mut().filter(|view| &*view.pool == pool);
-        let mut any = false;
-        of_pool.by_ref().for_each(|view| {
-            view.slots.force(tick);
-            any = true;
-        });
-        any
+    /// Changes every default of a pool's views to its target at once. Returns how many did.
+    pub fn force(&mut self, pool: &str, tick: &Tick) -> usize {
+        let of_pool = self.views.values_mut().filter(|view| &*view.pool == pool);
+        of_pool.map(|view| view.slots.force(tick)).sum()
     }
 
     /// The addresses of all backends that anything names.

@@ -20,6 +20,7 @@ impl Slots {
         };
         let mut respread = self.restored_as(&vec![BY_FORMER; slots as usize], round, now);
         respread.former = Some(Arc::new(former));
+        respread.bury();
         respread.flips = self.flips;
         respread
     }

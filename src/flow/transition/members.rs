@@ -53,7 +53,7 @@ impl Slots {
 
     /// What is dead in former slots stays so, even if the backend comes back: flows that begin there by a worker that knows
     /// of that would be sent elsewhere by one that does not.
-    fn bury(&mut self) {
+    pub(super) fn bury(&mut self) {
         let Some(former) = &self.former else {
             return;
         };
@@ -136,6 +136,10 @@ mod tests {
         assert_eq!(defaults(&slots), [0, NO_BACKEND, 0]);
         assert!(slots.set_dead(|_| false), "it comes back");
         assert_eq!(defaults(&slots), [0, NO_BACKEND, 0]);
+        let mut settled = settled;
+        assert!(settled.set_dead(|id| id == dies));
+        let slots = settled.respread(FlowHasher::new(HashKey::default()), 5, Round(1), Millis(0));
+        assert_eq!(defaults(&slots), [0, NO_BACKEND, 0], "it was dead before");
     }
 
     /// It leaves, comes back and leaves between two walks: a worker may be listing flows at it still.

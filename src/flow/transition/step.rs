@@ -198,8 +198,10 @@ impl Slots {
         waiting.len()
     }
 
-    /// Changes every default to its target at once. Flows of the old default that are not listed break.
-    pub fn force(&mut self, tick: &Tick) {
+    /// Changes every default to its target at once. Flows of the old default that are not listed break. Returns how many
+    /// did.
+    pub fn force(&mut self, tick: &Tick) -> usize {
+        let before = self.flips;
         for slot in 0..self.slots.len() {
             let of = self.slots[slot];
             if of.default != of.target {
@@ -207,6 +209,7 @@ impl Slots {
                 self.enter(slot, flipped(), tick.next, tick.now);
             }
         }
+        usize::try_from(self.flips - before).unwrap_or(usize::MAX)
     }
 
     /// How long the slot that has been clean for longest has been so, in milliseconds; `None`: none is on its way.
