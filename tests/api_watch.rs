@@ -312,7 +312,7 @@ fn list_first(node: &mut api_fixture::node::StubNode) {
         let hash = node.publisher.snapshot.tables.hasher.hash_key(&key);
         let entry = Entry::learned(BackendId(0), Segment::WITHIN, node.now);
         // What finds no room is none of the first ones.
-        let _ = node.flows.entries.insert(&key, hash, entry);
+        let _ = node.flows.entries.insert(&key, hash, 0, entry);
     }
 }
 

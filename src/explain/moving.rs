@@ -28,7 +28,7 @@ impl Decision {
         let hash = flows.hash(&walked.key, walked.hash, &snapshot.tables.hasher);
         let services = &snapshot.tables.services;
         let tracking = services.get(walked.meta.service as usize)?.tracking;
-        let found = flows.entries.find(&walked.key, hash);
+        let found = flows.entries.find(&walked.key, hash).of(Segment::RELATED);
         let entry = found.map(|found| found.entry);
         let (local, rule) = match tracking {
             Tracking::Stateless => slot.stateless(),
@@ -92,9 +92,13 @@ impl Slot<'_> {
         let known = entry.and_then(|entry| self.of.known(entry));
         let first = first(tracking);
         let segment = known.map_or(first, |known| next(tracking, known.entry));
-        let mut step = decide(self.of.phase(), known, segment, now, || remembered(first));
+        let mut step = decide(self.of.phase(), (known, false), segment, now, || {
+            remembered(first)
+        });
         if step == Step::Forget {
-            step = decide(self.of.phase(), None, segment, now, || remembered(first));
+            step = decide(self.of.phase(), (None, false), segment, now, || {
+                remembered(first)
+            });
         }
         let of_entry = known.map_or(NO_BACKEND, |known| known.local);
         let local = match step {

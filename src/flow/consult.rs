@@ -139,6 +139,8 @@ pub struct Plan {
     /// The flow's entry, with its backend.
     pub known: Option<Known>,
     found: Option<Found>,
+    /// As which of its 5-tuple's the flow can be listed.
+    number: Option<u16>,
 }
 
 impl Flows {
@@ -166,11 +168,19 @@ impl Flows {
     /// Decides on a packet, and leaves everything as it is.
     #[must_use]
     pub fn plan(&self, slot: &Consulted<'_>, packet: &Packet<'_>, now: Millis) -> Plan {
-        let found = self.entries.find(packet.key, packet.hash);
+        let listed = self.entries.find(packet.key, packet.hash);
+        let found = listed.of(packet.segment);
         let known = found.and_then(|found| slot.known(found.entry));
         let remembered = || self.firsts.remembers(packet.first(), now);
-        let step = decide(slot.phase, known, packet.segment, now, remembered);
-        Plan { step, known, found }
+        let others = found.is_none() && !listed.is_empty();
+        let flow = (known, others);
+        let step = decide(slot.phase, flow, packet.segment, now, remembered);
+        Plan {
+            step,
+            known,
+            found,
+            number: listed.next(),
+        }
     }
 
     /// The local number of the backend that a packet goes to.
@@ -220,9 +230,9 @@ impl Flows {
                 some(of_entry)
             }
             Step::Accompany => some(of_entry),
-            Step::Steer => self.steer(slot, packet, now),
+            Step::Steer => self.steer(slot, packet, now, plan.number),
             Step::Refuse => some(slot.target),
-            Step::Learn => self.learn(slot, packet, now),
+            Step::Learn => self.learn(slot, packet, now, plan.number),
             // An entry that keeps coming back dead is being replaced by another worker.
             Step::Forget => self.default(slot, packet, now, true),
             Step::Default { remember } => self.default(slot, packet, now, remember),
@@ -243,6 +253,7 @@ impl Flows {
         slot: &Consulted<'_>,
         packet: &Packet<'_>,
         now: Millis,
+        number: Option<u16>,
     ) -> Result<u16, DropReason> {
         let make = match packet.segment.kind {
             Kind::First => Entry::begun,
@@ -251,7 +262,7 @@ impl Flows {
         let Some(entry) = slot.entry(slot.target, make, packet.segment, now) else {
             return Err(DropReason::NoBackend);
         };
-        match self.list(slot, packet, entry) {
+        match self.list(packet, number, entry) {
             Some(Inserted::New) => some(slot.target),
             Some(Inserted::Present(other)) => slot.local(other),
             None if !holds(Guard::ListFirst) => some(slot.target),
@@ -264,9 +275,10 @@ impl Flows {
         slot: &Consulted<'_>,
         packet: &Packet<'_>,
         now: Millis,
+        number: Option<u16>,
     ) -> Result<u16, DropReason> {
         let entry = slot.entry(slot.default, Entry::learned, packet.segment, now);
-        let listed = entry.and_then(|entry| self.list(slot, packet, entry));
+        let listed = entry.and_then(|entry| self.list(packet, number, entry));
         match listed {
             Some(Inserted::New) => some(slot.default),
             Some(Inserted::Present(other)) => slot.local(other),
@@ -274,10 +286,15 @@ impl Flows {
         }
     }
 
-    /// Lists the flow. A first packet that goes to D says nothing that a RST could be judged by, but the entry it
-    /// makes is D's all the same.
-    fn list(&self, _slot: &Consulted<'_>, packet: &Packet<'_>, entry: Entry) -> Option<Inserted> {
-        self.entries.insert(packet.key, packet.hash, entry).ok()
+    /// Lists the flow; `None`: there is no room for it, or another flow of its 5-tuple took that just now. A first packet
+    /// that goes to D says nothing that a RST could be judged by, but the entry it makes is D's all the same.
+    fn list(&self, packet: &Packet<'_>, number: Option<u16>, entry: Entry) -> Option<Inserted> {
+        let (key, hash) = (packet.key, packet.hash);
+        let inserted = self.entries.insert(key, hash, number?, entry).ok()?;
+        match inserted {
+            Inserted::Present(other) if !other.believes(packet.segment) => None,
+            _ => Some(inserted),
+        }
     }
 
     /// To D unlisted, which the clean clock takes note of; or nowhere while D is about to change.
@@ -373,9 +390,12 @@ mod tests {
         let flows = Flows::new(entries, HashKey::default());
         let (view, within) = (view(), packet(Kind::Within));
         let listed = Entry::learned(BackendId(99), within.segment, Millis(0));
-        flows.entries.insert(&KEY, 42, listed).unwrap();
+        flows.entries.insert(&KEY, 42, 0, listed).unwrap();
         let slot = Consulted::new(&view, 0, CONSULT, &KEY).unwrap();
-        let seen = || flows.entries.find(&KEY, 42).unwrap().entry.seen;
+        let seen = || {
+            let found = flows.entries.find(&KEY, 42).of(within.segment);
+            found.unwrap().entry.seen
+        };
         for (kind, expected) in [(Kind::Related, 0), (Kind::Within, 8_192)] {
             let chosen = flows.choose(&slot, &packet(kind), Millis(8_192));
             assert_eq!(chosen, Err(DropReason::BackendUnknown));

@@ -4,15 +4,18 @@
 //! |---|---|---|
 //! | first of a flow | none; slot armed, waiting or draining, or it was sent to D before | D, and is remembered |
 //! | first | none; slot steered | T, and is listed; no room: D, and is remembered |
-//! | first | of a flow that may live | the entry's backend; from elsewhere in the sequence space: D, as the packets after it |
+//! | first | of a flow that may live, and that it may be of | the entry's backend |
 //! | first | its backend is dead | as with none |
 //! | other | that it belongs to, or learned | the entry's backend |
 //! | other | that it belongs to, but its backend is dead | T, whose RST tells the client; learned, or of UDP: as with none |
-//! | other | none, or not its own | D; with none it is learned as a flow of D, a RST never |
+//! | other | none | D, and learned as a flow of D, a RST never; unlisted beside entries of other flows |
 //! | ICMP error | that of its flow | as the flow, and leaves no trace |
 //!
-//! A first packet that can't be of the entry's flow goes to D because the packets after it will: they stand where it
-//! does, so the flow is whole, and nobody who forges SYNs can move the entry's idea of where its own flow is.
+//! A packet has no entry as well if those of its 5-tuple can't be of its flow, since it stands elsewhere. If it begins a
+//! flow, that is listed beside them: clients take their ports again, and if they went to D unlisted then, no slot of theirs
+//! were ever clean. The packets after it stand where it does, so the flow is whole; and nobody who forges some can move an
+//! entry's idea of where its own flow is. Beside the fourth there is no room. From the middle nothing is learned beside
+//! others: a learned entry believes all.
 //!
 //! No worker finds that an entry has ended: a packet of its flow may wait in another's queue. The walk over the entries
 //! knows up to when all were heard, and removes it.
@@ -62,25 +65,30 @@ pub enum Step {
     Forget,
 }
 
-/// Decides on a packet of a slot in `phase`. `remembered` tells whether a first packet of the flow was sent to D
+/// Decides on a packet of a slot in `phase`, whose flow is `known` to have an entry; `others`: other flows of its 5-tuple
+/// have some. `remembered` tells whether a first packet of the flow was sent to D
 /// lately; it is asked only if it matters.
 #[must_use]
 pub fn decide(
     phase: Phase,
-    known: Option<Known>,
+    (known, others): (Option<Known>, bool),
     segment: Segment,
     now: Millis,
     remembered: impl FnOnce() -> bool,
 ) -> Step {
     let Some(known) = known else {
-        return unlisted(phase, segment, remembered);
+        return match unlisted(phase, segment, remembered) {
+            Step::Learn | Step::Refuse if others => Step::Default {
+                remember: segment.kind == Kind::First,
+            },
+            step => step,
+        };
     };
     let entry = known.entry;
     match segment.kind {
         Kind::First if known.dead && holds(Guard::DeadTarget) => Step::Forget,
         Kind::Related if known.dead => Step::Refuse,
         Kind::Related => Step::Accompany,
-        kind if !entry.believes(segment) && holds(Guard::Plausible) => disbelieved(phase, kind),
         _ if !known.dead => Step::Follow(entry.followed(segment, now)),
         // A worker that had not heard of the death may have learned it of a flow that was never there.
         _ if entry.origin == Origin::Learned => Step::Forget,
@@ -122,15 +130,5 @@ fn first(phase: Phase, remembered: impl FnOnce() -> bool) -> Step {
         Step::Learn
     } else {
         Step::Default { remember: true }
-    }
-}
-
-/// There is an entry, but the packet can't be of its flow. It is not listed over the entry.
-const fn disbelieved(phase: Phase, kind: Kind) -> Step {
-    match phase {
-        Phase::Settled | Phase::Draining => Step::Settle,
-        _ => Step::Default {
-            remember: matches!(kind, Kind::First),
-        },
     }
 }

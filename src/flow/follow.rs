@@ -3,7 +3,8 @@
 //! Somebody off the path can forge packets of a flow, but not where in the flow they stand. An entry made by a SYN
 //! sends packets elsewhere than the default does, so it counts only packets that stand near the last one that
 //! it believed: the real flow, if it is another, keeps its default that way. An entry learned from the middle
-//! of a flow only confirms the default, so it believes all, but its end: no RST shortens its life.
+//! of a flow only confirms the default, so it believes all, but its end: no RST shortens its life. Where several entries of a
+//! 5-tuple believe a packet, it is of the one whose position it is nearest to.
 
 use super::entry::SEEN_GRAIN;
 use super::guards::{Guard, holds};
@@ -63,6 +64,23 @@ impl Entry {
                 _ => tag == self.seq,
             },
             Place::Unknown => true,
+        }
+    }
+
+    /// How far from this entry's flow a segment stands, to be compared with how far it is from others of its 5-tuple's.
+    #[must_use]
+    pub fn distance(&self, segment: Segment) -> u64 {
+        match segment.place {
+            Place::Sequence { seq, ack, .. } => {
+                let acked = match (self.ack, ack) {
+                    (Some(mine), Some(its)) => distance(mine, its),
+                    _ => FIRST_WINDOW,
+                };
+                u64::from(distance(seq, self.seq)) + u64::from(acked)
+            }
+            Place::Tag { tag, .. } => u64::from(tag != self.seq),
+            // About a flow that is open, if there is one.
+            Place::Unknown => u64::from(self.closed != Closed::No),
         }
     }
 

@@ -15,7 +15,7 @@ pub mod transition;
 pub use consult::{Consulted, Flows, Packet, Plan};
 pub use decide::{Known, Step, decide};
 pub use entries::{
-    Counts, EntryTable, Fate, Found, Inserted, Limits, NoRoom, OpenError, Recovered, Ticket,
+    Counts, EntryTable, Fate, Found, Inserted, Limits, Listed, NoRoom, OpenError, Recovered, Ticket,
 };
 pub use entry::{Closed, Entry, Origin};
 pub use segment::{Kind, Place, Segment};

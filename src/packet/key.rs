@@ -24,6 +24,9 @@ pub struct FlowKeys {
     words: [[u64; FRAME_SIZE]; WORDS],
 }
 
+/// The first of sixteen bits of a transport word that are 0 in every key.
+const SPARE: u32 = 40;
+
 /// The part of a 5-tuple behind the addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transport {
@@ -178,6 +181,29 @@ impl FlowKey {
     /// Ports and protocol.
     #[must_use]
     pub fn transport(&self) -> Transport {
-        Transport::of_word(self.0[if self.is_ip6() { 4 } else { 1 }])
+        Transport::of_word(self.0[self.transport_word()])
+    }
+
+    /// This key with a number in the bits that are 0 in every key: for who keeps several things of one 5-tuple.
+    #[inline(always)]
+    #[must_use]
+    pub const fn numbered(mut self, number: u16) -> Self {
+        self.0[self.transport_word()] |= (number as u64) << SPARE;
+        self
+    }
+
+    /// A numbered key without its number, and that.
+    #[inline(always)]
+    #[must_use]
+    pub const fn unnumbered(mut self) -> (Self, u16) {
+        let word = &mut self.0[self.transport_word()];
+        let [.., low, high, _] = word.to_le_bytes();
+        *word &= !(0xffff << SPARE);
+        (self, u16::from_le_bytes([low, high]))
+    }
+
+    #[inline(always)]
+    const fn transport_word(&self) -> usize {
+        if self.is_ip6() { 4 } else { 1 }
     }
 }

@@ -57,11 +57,11 @@ fn forge(world: &mut World) {
 
 fn forge_tcp(world: &mut World, victim: usize) {
     let of = &world.clients[victim];
-    let (key, next, of_server) = (of.key, of.next, of.server);
+    let (key, next, place, of_server) = (of.key, of.next, of.place(), of.server);
     let (seq, ack) = (guess(world), guess(world));
     match world.random.within(0..6) {
         0 if world
-            .listed_at(&key)
+            .listed_at(&key, place)
             .is_some_and(|at| of_server == Some(at)) =>
         {
             // By luck it hits the window of a flow that is listed: no SYN moves that.

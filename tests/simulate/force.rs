@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tentetsu::packet::FlowKey;
-use tentetsu::table::Tables;
+use tentetsu::table::{Tables, View};
 
 use super::judge::default_by;
 use super::node::view_of;
@@ -19,12 +19,15 @@ pub struct Forced {
 }
 
 impl Forced {
-    /// Where an unlisted flow goes by `tables`. One whose service is away just now comes back to its pool's view.
+    /// Where an unlisted flow goes by `tables`. One whose service is away just now comes back to its pool's view; one whose
+    /// service is on its way to the pool may have been another's before.
     fn default(&self, tables: &Tables, key: &FlowKey) -> Option<IpAddr> {
+        let is_forced = |view: &View| &*view.pool == self.pool;
+        let comes = view_of(&self.after, key).is_some_and(|(_, view)| is_forced(view));
         let mut views = tables.views.iter();
         let view = match view_of(tables, key) {
-            Some((_, view)) => Some(view).filter(|view| &*view.pool == self.pool),
-            None => views.find(|view| &*view.pool == self.pool),
+            Some((_, view)) => Some(view).filter(|view| comes || is_forced(view)),
+            None => views.find(|view| is_forced(view)),
         };
         default_by(view?, tables, key)
     }

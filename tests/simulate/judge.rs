@@ -169,7 +169,7 @@ impl World {
         if gone || default(old, &of.key) != Some(server) || default(new, &of.key) == Some(server) {
             return Ok(());
         }
-        let found = self.listed_at(&of.key);
+        let found = self.listed_at(&of.key, of.place());
         if found == Some(server) || self.is_excused(client, self.now) {
             return Ok(());
         }
@@ -180,10 +180,10 @@ impl World {
         Err(self.violation(Some(client), what))
     }
 
-    /// The server that a flow's entry names.
-    pub fn listed_at(&self, key: &FlowKey) -> Option<IpAddr> {
+    /// The server that the entry names of the flow that `segment` is of.
+    pub fn listed_at(&self, key: &FlowKey, segment: Segment) -> Option<IpAddr> {
         let node = self.node.as_ref()?;
-        let found = node.find(key)?;
+        let found = node.find(key, segment)?;
         self.numbers.get(&found.entry.backend.0).copied()
     }
 

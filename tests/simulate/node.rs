@@ -214,7 +214,7 @@ impl Node {
             let (default, target) = (name(of.default()), name(of.target()));
             format!("{:?}, {default} to {target}", of.phase())
         });
-        let found = self.find(key);
+        let found = self.find(key, Segment::RELATED);
         let entry = found.map(|found| format!("{:?}", found.entry));
         format!(
             "{} slot {slot}: {}, {}; {}",
@@ -225,10 +225,10 @@ impl Node {
         )
     }
 
-    /// What the entries say of a flow.
-    pub fn find(&self, key: &FlowKey) -> Option<Found> {
+    /// What the entries say of the flow that `segment` is of.
+    pub fn find(&self, key: &FlowKey, segment: Segment) -> Option<Found> {
         let hash = self.flows.hasher.hash_key(key);
-        self.flows.entries.find(key, hash)
+        self.flows.entries.find(key, hash).of(segment)
     }
 
     /// Whether every worker has the newest publication.

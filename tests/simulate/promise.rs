@@ -127,9 +127,9 @@ impl World {
     /// The entry that keeps a flow with its server: not one that somebody forged, or that the 5-tuple's last connection left.
     pub fn entry_of(&self, client: usize) -> Option<Entry> {
         let of = &self.clients[client];
-        let entry = self.node.as_ref()?.find(&of.key)?.entry;
-        let names_server = of.server.is_none() || self.listed_at(&of.key) == of.server;
-        (names_server && entry.believes(of.place())).then_some(entry)
+        let entry = self.node.as_ref()?.find(&of.key, of.place())?.entry;
+        let names_server = of.server.is_none() || self.listed_at(&of.key, of.place()) == of.server;
+        names_server.then_some(entry)
     }
 
     /// Forgets what no worker has any more.

@@ -114,10 +114,48 @@ fn a_keepalive_belongs_to_its_flow() {
 fn lucky_forged_syns_move_nobody() {
     let mut trace = Trace::moving(AMPLE);
     let flow = trace.opened(1, "B");
+    trace.pool("C");
+    trace.pass(4_000);
     for step in 0..64 {
         trace.forged_syn(&flow, step << 23);
         trace.sends(&flow, "B");
     }
+}
+
+/// A client takes its port again while its former connection is half closed, and new flows go elsewhere by now: each of the
+/// two stays where it is, and the slot is as clean as if they had ports of their own.
+#[test]
+fn a_port_that_is_taken_again_is_another_flow() {
+    let mut trace = Trace::moving(AMPLE);
+    let first = trace.opened(1, "B");
+    trace.fin(&first, "B");
+    trace.pool("C");
+    trace.pass(4_000);
+    let second = first.again();
+    trace.opens(&second, "C");
+    for _ in 0..3 {
+        trace.pass(3_000);
+        trace.sends(&first, "B");
+        trace.sends(&second, "C");
+    }
+    assert!(trace.flips() > 0, "nothing left on A unlisted");
+    trace.pass(9_000);
+    trace.sends(&second, "C");
+}
+
+/// Whoever makes up connections of a client's ports has no more than four, and none is the client's.
+#[test]
+fn made_up_connections_take_little_room() {
+    let mut trace = Trace::moving(AMPLE);
+    let real = trace.opened(1, "B");
+    let mut forged = real.again();
+    for _ in 0..9 {
+        forged = forged.again();
+        forged.advance(1 << 27);
+        trace.syn(&forged);
+        trace.sends(&real, "B");
+    }
+    assert_eq!(trace.listed(), 4);
 }
 
 /// A forged RST shortens nothing.

@@ -45,6 +45,16 @@ impl Flow {
         }
     }
 
+    /// The next connection by the same port, far from this one.
+    pub const fn again(&self) -> Self {
+        let isn = self.next.wrapping_add(1 << 30);
+        Self {
+            key: self.key,
+            isn,
+            next: isn.wrapping_add(1),
+        }
+    }
+
     pub const fn advance(&mut self, octets: u32) {
         self.next = self.next.wrapping_add(octets);
     }
@@ -192,6 +202,12 @@ impl Trace {
         let tracking = tables.services[service].tracking;
         let segment = Segment::parse(tracking, &[&[0; 8], payload].concat());
         self.forward(flow, segment)
+    }
+
+    /// Slots' defaults that have changed.
+    pub fn flips(&mut self) -> u64 {
+        let progress = self.node().controller.progress();
+        progress.map(|(_, progress)| progress.flips).sum()
     }
 
     /// Flows that are listed.

@@ -16,33 +16,48 @@ const TRIES: usize = 8;
 /// An entry on its way into the table.
 struct Newcomer<'a> {
     key: &'a FlowKey,
+    number: u16,
     entry: Entry,
     candidates: Candidates,
     position: usize,
 }
 
 impl<M: Memory> EntryTable<M> {
-    /// Lists the flow `key`, whose hash is `hash`, unless it is listed.
+    /// Lists a flow of the 5-tuple `key`, whose hash is `hash`, as `number`, unless that is listed. The number is what
+    /// [`Listed::next`](super::listed::Listed::next) gives.
     ///
     /// # Errors
     /// [`NoRoom`]; the table is as before.
-    pub fn insert(&self, key: &FlowKey, hash: u64, entry: Entry) -> Result<Inserted, NoRoom> {
-        if let Some(found) = self.find(key, hash) {
+    pub fn insert(
+        &self,
+        key: &FlowKey,
+        hash: u64,
+        number: u16,
+        entry: Entry,
+    ) -> Result<Inserted, NoRoom> {
+        if let Some(found) = self.find(key, hash).numbered(number) {
             return Ok(Inserted::Present(found.entry));
         }
         let source = Source::of(key);
         self.budget.take(source, entry.origin)?;
-        let inserted = self.insert_counted(key, hash, entry);
+        let inserted = self.insert_counted(key, hash, number, entry);
         if inserted != Ok(Inserted::New) {
             self.budget.give(source, entry.origin);
         }
         inserted
     }
 
-    fn insert_counted(&self, key: &FlowKey, hash: u64, entry: Entry) -> Result<Inserted, NoRoom> {
+    fn insert_counted(
+        &self,
+        key: &FlowKey,
+        hash: u64,
+        number: u16,
+        entry: Entry,
+    ) -> Result<Inserted, NoRoom> {
         let candidates = self.layout.candidates(hash);
         let newcomer = Newcomer {
             key,
+            number,
             entry,
             candidates,
             position: self.claim(&candidates).ok_or(NoRoom::Table)?,
@@ -94,7 +109,8 @@ impl<M: Memory> EntryTable<M> {
 
     /// Writes an owned position anew, tentatively.
     fn write(&self, newcomer: &Newcomer<'_>) -> Control {
-        let Newcomer { key, position, .. } = *newcomer;
+        let position = newcomer.position;
+        let key = newcomer.key.numbered(newcomer.number);
         let before = Control(self.word(position, 0).load(Relaxed));
         let control = before.renewed(State::Tentative).describing(&newcomer.entry);
         // Pairs with the acquire fence in `read`: `before`, which is free, is seen by who sees a word from below.
@@ -103,7 +119,7 @@ impl<M: Memory> EntryTable<M> {
         self.word(position, 1).store(numbers, Relaxed);
         let backend = backend_word(
             newcomer.entry.backend,
-            key,
+            &key,
             newcomer.candidates.tag,
             position,
         );
@@ -120,13 +136,13 @@ impl<M: Memory> EntryTable<M> {
     fn rival(&self, newcomer: &Newcomer<'_>) -> Option<Entry> {
         self.positions(&newcomer.candidates)
             .filter(|position| *position != newcomer.position)
-            .find_map(|position| self.contest(position, newcomer.key))
+            .find_map(|position| self.contest(position, newcomer))
     }
 
-    fn contest(&self, position: usize, key: &FlowKey) -> Option<Entry> {
+    fn contest(&self, position: usize, newcomer: &Newcomer<'_>) -> Option<Entry> {
         let listed = |control: Control| control.is_live() || control.is_tentative();
         while let Some(other) = self.read(position, listed) {
-            if other.key != *key {
+            if other.key != *newcomer.key || other.found.number != newcomer.number {
                 return None;
             }
             let control = other.found.place.control;

@@ -11,7 +11,7 @@
 //! | 0 | [`Control`] |
 //! | 1 | sequence and acknowledgement number, sealed by the version (see [`Control::seal`]) |
 //! | 2 | backend, and above it a check over backend, key, tag and position |
-//! | 3 to 7 | flow key |
+//! | 3 to 7 | flow key, and which of its 5-tuple's connections it is (see [`FlowKey::numbered`]) |
 
 use super::super::{Closed, Entry, Millis, Origin};
 use crate::packet::FlowKey;

@@ -3,6 +3,7 @@
 mod budget;
 mod insert;
 mod layout;
+mod listed;
 mod open;
 mod region;
 mod table;
@@ -10,5 +11,6 @@ mod table;
 mod tests;
 
 pub use budget::{Counts, Limits, NoRoom};
+pub use listed::Listed;
 pub use open::{OpenError, Recovered};
 pub use table::{EntryTable, Fate, Found, Inserted, Ticket};

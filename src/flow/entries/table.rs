@@ -1,7 +1,7 @@
 //! The table: who may do what with a position, and in which order.
 //!
 //! # Positions
-//! A flow may lie in any of the sixteen positions of two buckets. Each bucket has a word of tags, so a flow that is not
+//! A flow may lie in any of the sixteen positions of two buckets, beside others of its 5-tuple (see [`super::listed`]). Each bucket has a word of tags, so a flow that is not
 //! listed costs two cache lines, and one that is costs a third.
 //!
 //! Whoever exchanges a tag of 0 owns that position, writes it as *tentative*, and makes it *live*. Whoever turns a live
@@ -10,7 +10,7 @@
 //! never befalls another that took its place.
 //!
 //! # A flow is listed once
-//! Two threads that list a flow at the same time may take different positions. So each, having written its own, looks at
+//! Two threads that list a flow, that is a 5-tuple's next connection, at the same time may take different positions. So each, having written its own, looks at
 //! all sixteen. A live entry of the flow wins; a tentative one is killed, that is turned free, and its owner, who then
 //! can't make it live, begins again. Between writing and looking stands a sequentially consistent fence: of two threads
 //! the one whose fence comes later sees what the other wrote, and so never goes live beside it.
@@ -32,6 +32,7 @@ use super::super::guards::{Guard, holds};
 use super::super::{Entry, Millis};
 use super::budget::{Budget, Counts, Limits, Source};
 use super::layout::{Candidates, Control, LANES, Layout, State, backend_of, matching};
+use super::listed::Listed;
 use super::region::{Memory, Region};
 use crate::packet::FlowKey;
 use crate::table::Word;
@@ -60,6 +61,8 @@ pub struct Found {
     pub place: Ticket,
     /// What it says.
     pub entry: Entry,
+    /// Which of its 5-tuple's it is.
+    pub(super) number: u16,
 }
 
 /// What became of an insertion.
@@ -98,14 +101,17 @@ impl<M: Memory> EntryTable<M> {
         }
     }
 
-    /// The entry of the flow `key`, whose hash is `hash`.
+    /// The entries of the 5-tuple `key`, whose hash is `hash`.
     #[must_use]
-    pub fn find(&self, key: &FlowKey, hash: u64) -> Option<Found> {
-        let candidates = self.layout.candidates(hash);
-        self.positions(&candidates)
-            .filter_map(|position| self.read(position, Control::is_live))
-            .find(|read| read.key == *key)
-            .map(|read| read.found)
+    pub fn find(&self, key: &FlowKey, hash: u64) -> Listed {
+        let mut listed = Listed::default();
+        for position in self.positions(&self.layout.candidates(hash)) {
+            let read = self.read(position, Control::is_live);
+            if let Some(read) = read.filter(|read| read.key == *key) {
+                listed.add(read.found);
+            }
+        }
+        listed
     }
 
     /// Reads the cache lines in which flows of these hashes would be found, so that they are near when it matters. All at
@@ -244,9 +250,8 @@ impl<M: Memory> EntryTable<M> {
     fn read_as(&self, position: usize, control: Control) -> Read {
         let numbers = self.word(position, 1).load(Relaxed);
         let backend = self.word(position, 2).load(Relaxed);
-        let key = FlowKey(std::array::from_fn(|i| {
-            self.word(position, 3 + i).load(Relaxed)
-        }));
+        let words = std::array::from_fn(|i| self.word(position, 3 + i).load(Relaxed));
+        let (key, number) = FlowKey(words).unnumbered();
         let place = Ticket {
             position,
             control,
@@ -256,7 +261,11 @@ impl<M: Memory> EntryTable<M> {
         let entry = control.entry(numbers, backend_of(backend));
         Read {
             key,
-            found: Found { place, entry },
+            found: Found {
+                place,
+                entry,
+                number,
+            },
         }
     }
 

@@ -7,9 +7,12 @@ use std::path::Path;
 use super::region::Memory;
 use super::table::EntryTable as Table;
 use super::*;
-use crate::flow::{Closed, Entry, Millis, Origin};
+use crate::flow::{Closed, Entry, Millis, Origin, Segment};
 use crate::packet::FlowKey;
 use crate::table::{BackendId, HashKey};
+
+/// What any entry of its 5-tuple believes.
+const ANY: Segment = Segment::WITHIN;
 
 fn key(n: u64) -> FlowKey {
     FlowKey([n, 13 << 56, 0, 0, 0])
@@ -31,13 +34,14 @@ fn entry(backend: u32, origin: Origin) -> Entry {
 }
 
 fn list(table: &EntryTable, n: u64, backend: u32) {
-    let inserted = table.insert(&key(n), hash(n), entry(backend, Origin::Learned));
+    let inserted = table.insert(&key(n), hash(n), 0, entry(backend, Origin::Learned));
     assert!(inserted.is_ok(), "{inserted:?}");
 }
 
 fn listed<M: Memory>(table: &Table<M>, n: u64) -> Option<u32> {
     table
         .find(&key(n), hash(n))
+        .of(ANY)
         .map(|found| found.entry.backend.0)
 }
 
@@ -46,12 +50,12 @@ fn what_is_listed_is_found_and_what_is_removed_is_not() {
     let table = EntryTable::in_memory(Limits::of(10_000)).unwrap();
     for n in 0..5_000 {
         let entry = entry(u32::try_from(n).unwrap(), Origin::Confirmed);
-        assert_eq!(table.insert(&key(n), hash(n), entry), Ok(Inserted::New));
+        assert_eq!(table.insert(&key(n), hash(n), 0, entry), Ok(Inserted::New));
     }
     assert!((0..5_000).all(|n| listed(&table, n) == u32::try_from(n).ok()));
     assert_eq!(table.counts().total(), 5_000);
     for n in (0..5_000).step_by(2) {
-        assert!(table.remove(table.find(&key(n), hash(n)).unwrap().place));
+        assert!(table.remove(table.find(&key(n), hash(n)).of(ANY).unwrap().place));
     }
     assert!((0..5_000).all(|n| listed(&table, n).is_some() == (n % 2 == 1)));
     assert_eq!(table.counts().total(), 2_500);
@@ -62,8 +66,8 @@ fn what_is_listed_is_found_and_what_is_removed_is_not() {
 fn a_flow_is_listed_once() {
     let table = EntryTable::in_memory(Limits::of(16)).unwrap();
     let first = entry(1, Origin::Learned);
-    assert_eq!(table.insert(&key(1), hash(1), first), Ok(Inserted::New));
-    let second = table.insert(&key(1), hash(1), entry(2, Origin::Confirmed));
+    assert_eq!(table.insert(&key(1), hash(1), 0, first), Ok(Inserted::New));
+    let second = table.insert(&key(1), hash(1), 0, entry(2, Origin::Confirmed));
     assert_eq!(second, Ok(Inserted::Present(first)));
     assert_eq!(table.counts().total(), 1);
 }
@@ -74,13 +78,13 @@ fn nearly_all_room_can_be_used_and_no_more() {
     let fit = (0..200_000)
         .take_while(|n| {
             table
-                .insert(&key(*n), hash(*n), entry(1, Origin::Confirmed))
+                .insert(&key(*n), hash(*n), 0, entry(1, Origin::Confirmed))
                 .is_ok()
         })
         .count();
     assert!((90_000..=100_000).contains(&fit), "{fit}");
     assert_eq!(
-        table.insert(&key(9), hash(9), entry(1, Origin::Learned)),
+        table.insert(&key(9), hash(9), 0, entry(1, Origin::Learned)),
         Ok(Inserted::Present(entry(1, Origin::Confirmed)))
     );
 }
@@ -96,7 +100,7 @@ fn each_kind_has_its_budget() {
     let table = EntryTable::in_memory(limits).unwrap();
     let fill = |from: u64, origin| {
         (from..from + 200)
-            .map(|n| table.insert(&key(n), hash(n), entry(1, origin)))
+            .map(|n| table.insert(&key(n), hash(n), 0, entry(1, origin)))
             .find_map(Result::err)
     };
     assert_eq!(fill(0, Origin::Unconfirmed), Some(NoRoom::Unconfirmed));
@@ -108,7 +112,7 @@ fn each_kind_has_its_budget() {
         (10, 20, 70)
     );
     // What is confirmed leaves its place among the unconfirmed.
-    let found = table.find(&key(0), hash(0)).unwrap();
+    let found = table.find(&key(0), hash(0)).of(ANY).unwrap();
     assert!(table.update(
         found.place,
         Entry {
@@ -132,6 +136,7 @@ fn a_source_has_its_share_of_unconfirmed_flows() {
         table.insert(
             &key(source | n << 32),
             hash(source << 20 | n),
+            0,
             entry(1, Origin::Unconfirmed),
         )
     };
@@ -144,9 +149,9 @@ fn a_source_has_its_share_of_unconfirmed_flows() {
 fn an_update_moves_position_and_time_and_refuses_an_old_ticket() {
     let table = EntryTable::in_memory(Limits::of(16)).unwrap();
     table
-        .insert(&key(1), hash(1), entry(1, Origin::Unconfirmed))
+        .insert(&key(1), hash(1), 0, entry(1, Origin::Unconfirmed))
         .unwrap();
-    let found = table.find(&key(1), hash(1)).unwrap();
+    let found = table.find(&key(1), hash(1)).of(ANY).unwrap();
     let moved = Entry {
         seq: 99,
         ack: Some(5),
@@ -156,11 +161,11 @@ fn an_update_moves_position_and_time_and_refuses_an_old_ticket() {
         ..found.entry
     };
     assert!(table.update(found.place, moved));
-    assert_eq!(table.find(&key(1), hash(1)).unwrap().entry, moved);
+    assert_eq!(table.find(&key(1), hash(1)).of(ANY).unwrap().entry, moved);
     assert!(!table.update(found.place, moved));
     assert!(!table.remove(found.place));
     // Within the grain of time only what else changed is written.
-    let now = table.find(&key(1), hash(1)).unwrap();
+    let now = table.find(&key(1), hash(1)).of(ANY).unwrap();
     assert!(table.update(
         now.place,
         Entry {
@@ -170,7 +175,7 @@ fn an_update_moves_position_and_time_and_refuses_an_old_ticket() {
         }
     ));
     assert_eq!(
-        table.find(&key(1), hash(1)).unwrap().entry,
+        table.find(&key(1), hash(1)).of(ANY).unwrap().entry,
         Entry { seq: 100, ..moved }
     );
 }
@@ -192,7 +197,7 @@ fn a_sweep_sees_each_entry_once() {
     assert!(seen.values().all(|times| *times == 1));
     assert_eq!(table.counts().learned, 400);
     assert_eq!(
-        table.find(&key(200), hash(200)).unwrap().entry.seen,
+        table.find(&key(200), hash(200)).of(ANY).unwrap().entry.seen,
         Millis(777)
     );
 }
@@ -327,7 +332,7 @@ fn threads_that_list_a_flow_agree() {
                 .map(|backend| {
                     let table = table.clone();
                     shuttle::thread::spawn(move || {
-                        match table.insert(&key(1), hash(1), entry(backend, Origin::Confirmed)) {
+                        match table.insert(&key(1), hash(1), 0, entry(backend, Origin::Confirmed)) {
                             Ok(Inserted::New) => Some(backend),
                             Ok(Inserted::Present(other)) => Some(other.backend.0),
                             Err(_) => None,
@@ -357,9 +362,9 @@ fn an_old_ticket_never_touches_another_flow() {
         || {
             let table = checked();
             table
-                .insert(&key(1), hash(1), entry(1, Origin::Learned))
+                .insert(&key(1), hash(1), 0, entry(1, Origin::Learned))
                 .unwrap();
-            let found = table.find(&key(1), hash(1)).unwrap();
+            let found = table.find(&key(1), hash(1)).of(ANY).unwrap();
             let updater = {
                 let table = table.clone();
                 shuttle::thread::spawn(move || {
@@ -376,21 +381,21 @@ fn an_old_ticket_never_touches_another_flow() {
             let reader = {
                 let table = table.clone();
                 shuttle::thread::spawn(move || {
-                    let found = table.find(&key(2), hash(1));
+                    let found = table.find(&key(2), hash(1)).of(ANY);
                     assert!(found.is_none_or(|found| found.entry == entry(2, Origin::Confirmed)));
                 })
             };
-            if let Some(found) = table.find(&key(1), hash(1)) {
+            if let Some(found) = table.find(&key(1), hash(1)).of(ANY) {
                 table.remove(found.place);
             }
             // The same hash, so the same position may be taken.
             table
-                .insert(&key(2), hash(1), entry(2, Origin::Confirmed))
+                .insert(&key(2), hash(1), 0, entry(2, Origin::Confirmed))
                 .unwrap();
             updater.join().unwrap();
             reader.join().unwrap();
             assert_eq!(
-                table.find(&key(2), hash(1)).unwrap().entry,
+                table.find(&key(2), hash(1)).of(ANY).unwrap().entry,
                 entry(2, Origin::Confirmed)
             );
         },
@@ -411,9 +416,10 @@ fn threads_do_not_mix_flows() {
                     random = super::layout::mix(random.wrapping_add(thread));
                     let n = random >> 8 & 1_023;
                     let backend = u32::try_from(n).unwrap();
-                    match (random & 3, table.find(&key(n), hash(n))) {
+                    match (random & 3, table.find(&key(n), hash(n)).of(ANY)) {
                         (_, None) => {
-                            let _ = table.insert(&key(n), hash(n), entry(backend, Origin::Learned));
+                            let _ =
+                                table.insert(&key(n), hash(n), 0, entry(backend, Origin::Learned));
                         }
                         (0, Some(found)) => {
                             table.remove(found.place);

@@ -135,12 +135,10 @@ impl World {
     }
 
     fn note_entry(&mut self, held: &Held, server: IpAddr) {
-        let at = self.listed_at(&held.key);
-        let found = self.node().find(&held.key);
-        let believed = found.is_some_and(|found| found.entry.believes(held.segment));
+        let at = self.listed_at(&held.key, held.segment);
         let down = self.down.contains_key(&server);
         let of = &mut self.clients[held.client];
-        of.by_entry = believed && at == Some(server);
+        of.by_entry = at == Some(server);
         of.listed |= of.server.is_some() && at == of.server;
         of.echoed |= matches!(held.segment.place, Place::Tag { echo: true, .. }) && !down;
     }
