@@ -309,3 +309,65 @@ fn another_number_of_slots_survives_a_kill_at_any_call() {
         assert_eq!(consulted.collect::<Vec<_>>(), [61; POOLS], "{calls} calls");
     }
 }
+
+/// Pools may differ in how long flows may be silent. One that a service leaves is kept to, whatever comes next.
+#[test]
+fn a_repointed_service_keeps_the_longer_silence() {
+    let pools = [("web", IDLE), ("blue", 1_000), ("green", 1_000)];
+    let open = |folder: &std::path::Path| World::open(over(&folder.join("state")), SPREAD, 1_024);
+    let to = |pool: &str| Command::PutService {
+        name: "http".to_owned(),
+        spec: service("203.0.113.1", pool),
+    };
+    let delete = || Command::DeletePool {
+        name: "web".to_owned(),
+    };
+    type Then<'t> = &'t dyn Fn(World) -> World;
+    let with = |command: Command| {
+        move |mut world: World| {
+            world.execute(command.clone());
+            world
+        }
+    };
+    for wait in [0, 60, 400] {
+        let folder = tempfile::tempdir().unwrap();
+        let thens: [Then<'_>; 4] = [
+            &|world| world,
+            &with(to("green")),
+            &with(delete()),
+            &|world| {
+                let tables = world.workers.tables;
+                drop(world.controller);
+                let mut again = open(folder.path());
+                again.workers.tables = tables;
+                again.pass(1);
+                again
+            },
+        ];
+        for (number, then) in thens.into_iter().enumerate() {
+            let _ = std::fs::remove_file(folder.path().join("state"));
+            let mut world = open(folder.path());
+            let mut all = definitions([("http", service("203.0.113.1", "web"))], []);
+            all.pools = pools
+                .map(|(name, idle)| {
+                    let mut spec = pool(&[(name, "10.0.0.1")]);
+                    spec.idle_ms = Some(config::Millis(idle));
+                    (name.to_owned(), spec)
+                })
+                .into();
+            world.execute(Command::ReplaceAll(all));
+            world.pass(500);
+            assert_eq!(world.send(1).unwrap(), "web");
+            world.execute(to("blue"));
+            world.pass(wait);
+            let mut world = then(world);
+            world.pass(IDLE - 500 - wait);
+            assert_eq!(
+                world.send(1).unwrap(),
+                "web",
+                "then {number} after {wait} ms"
+            );
+            drop(world);
+        }
+    }
+}

@@ -92,12 +92,10 @@ impl Entry {
         distance(seq, self.seq) <= window
     }
 
-    /// Whether a SYN near the flow's position can be its client's: a repeated one, or that of the next connection by the
-    /// same ports, a little further on (RFC 6528). A flow that is open has no use for one; who forges SYNs until one is
-    /// near by luck must not move it.
+    /// Whether a SYN near the flow's position can be its client's, repeated. Once the client has acknowledged its answer, a
+    /// SYN is that of the next connection by the same ports, a little further on (RFC 6528), or forged.
     fn may_begin(&self) -> bool {
-        // Without an acknowledgement: such a SYN was there already, and nothing after it.
-        self.origin == Origin::Unconfirmed || self.closed != Closed::No || self.ack.is_none()
+        self.origin == Origin::Unconfirmed || self.ack.is_none()
     }
 
     fn acknowledges(&self, ack: Option<u32>) -> bool {
@@ -145,8 +143,6 @@ impl Entry {
 
     fn advance(&mut self, segment: Segment) {
         if segment.kind == Kind::First {
-            // The next connection acknowledges other numbers. Its first segment shows where it stands.
-            self.ack = None;
             return;
         }
         match segment.place {

@@ -126,6 +126,19 @@ pub struct FlowTimes {
     pub unconfirmed: u32,
 }
 
+impl FlowTimes {
+    /// Of each the longer.
+    #[must_use]
+    pub fn longest(self, other: Self) -> Self {
+        Self {
+            idle: self.idle.max(other.idle),
+            half_closed: self.half_closed.max(other.half_closed),
+            reset: self.reset.max(other.reset),
+            unconfirmed: self.unconfirmed.max(other.unconfirmed),
+        }
+    }
+}
+
 /// What a view has more while slots of it are in transition.
 #[derive(Debug)]
 pub struct Moving {

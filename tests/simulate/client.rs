@@ -117,7 +117,8 @@ impl Client {
 
     /// Begins another connection, `again` by the same 5-tuple at times.
     pub fn begin(&mut self, climate: &Climate, random: &mut Random, again: bool) {
-        if self.epoch == 0 || !random.percent(25) || !again {
+        let again = self.epoch > 0 && random.percent(25) && again;
+        if !again {
             self.choose(random);
             self.worker = random.within(0..climate.workers as u64) as usize;
         }
@@ -130,10 +131,14 @@ impl Client {
             43..50 => Habit::Listener,
             _ => Habit::Brief,
         };
-        // Half of the space is the clients', around its seam; the other is left to forgers, whose guesses are wrong.
-        // Numbers that are near those before by chance are arithmetic, told beside the windows.
+        // Half of the space is the clients', around its seam; the other is left to forgers, whose guesses are wrong. A port
+        // that is taken again soon goes on near where it was. The server's numbers are near those before by chance alone:
+        // that is arithmetic, told beside the windows.
         let before = self.next;
-        while before.abs_diff(self.next) < 64 << 20 {
+        if again && self.traffic == Traffic::Tcp && random.percent(50) {
+            self.next = before.wrapping_add(random.pick(&[1, 1 << 16, 1 << 23]));
+        }
+        while self.next == before {
             self.next = own_number(random);
         }
         self.ack = self
@@ -300,7 +305,8 @@ impl Client {
     fn close(&mut self, climate: &Climate, random: &mut Random) -> Option<Sent> {
         if random.percent(15) {
             self.state = State::Over;
-            let segment = at(Kind::Reset, self.next, 0, None);
+            // Kernels abort with an acknowledgement. One without may be of any connection near by that had the port.
+            let segment = at(Kind::Reset, self.next, 0, Some(self.ack));
             return Some(Sent { segment, pause: 1 });
         }
         self.state = State::HalfClosed;

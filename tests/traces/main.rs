@@ -131,16 +131,19 @@ fn a_port_that_is_taken_again_is_another_flow() {
     trace.fin(&first, "B");
     trace.pool("C");
     trace.pass(4_000);
-    let second = first.again();
+    let second = first.again(1 << 30);
+    let third = second.again(1 << 16);
     trace.opens(&second, "C");
+    trace.fin(&second, "C");
+    trace.opens(&third, "C");
     for _ in 0..3 {
         trace.pass(3_000);
         trace.sends(&first, "B");
-        trace.sends(&second, "C");
+        trace.sends(&third, "C");
     }
     assert!(trace.flips() > 0, "nothing left on A unlisted");
     trace.pass(9_000);
-    trace.sends(&second, "C");
+    trace.sends(&third, "C");
 }
 
 /// Whoever makes up connections of a client's ports has no more than four, and none is the client's.
@@ -148,10 +151,9 @@ fn a_port_that_is_taken_again_is_another_flow() {
 fn made_up_connections_take_little_room() {
     let mut trace = Trace::moving(AMPLE);
     let real = trace.opened(1, "B");
-    let mut forged = real.again();
+    let mut forged = real.again(1 << 30);
     for _ in 0..9 {
-        forged = forged.again();
-        forged.advance(1 << 27);
+        forged = forged.again((1 << 30) + (1 << 27));
         trace.syn(&forged);
         trace.sends(&real, "B");
     }

@@ -45,9 +45,9 @@ impl Flow {
         }
     }
 
-    /// The next connection by the same port, far from this one.
-    pub const fn again(&self) -> Self {
-        let isn = self.next.wrapping_add(1 << 30);
+    /// The next connection by the same port, so far from this one.
+    pub const fn again(&self, ahead: u32) -> Self {
+        let isn = self.next.wrapping_add(ahead);
         Self {
             key: self.key,
             isn,

@@ -11,7 +11,7 @@ use crate::config::Encap;
 use crate::control::plan::ViewPlan;
 use crate::flow::transition::{Census, Slots, Tick};
 use crate::table::maglev::{self, Claim};
-use crate::table::{Backend, BackendId, FlowHasher, Member, Moving, NO_BACKEND};
+use crate::table::{Backend, BackendId, FlowHasher, FlowTimes, Member, Moving, NO_BACKEND};
 
 /// A pool's slots, or those of a service on its way to the pool.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(super) struct PoolView {
     /// The claims that the defaults are the table of, while they are one table's.
     base: Option<Vec<ClaimRecord>>,
     flips: u64,
+    /// How long flows may be silent that came from other pools, until all of those are told apart.
+    inherited: Option<FlowTimes>,
     members: Arc<[Backend]>,
     words: Arc<[u16]>,
     moving: Option<Arc<Moving>>,
@@ -66,6 +68,7 @@ impl PoolView {
             base: claims.clone(),
             claims,
             flips: 0,
+            inherited: None,
             members: Arc::new([]),
             words: Arc::new([]),
             moving: None,
@@ -86,6 +89,7 @@ impl PoolView {
             tick.now,
         );
         let mut view = Self::assemble(&record.pool, restored, None);
+        view.inherited = Some(view.slots.times());
         view.slots.set_former(record.former());
         view.backends = record.backends();
         view.base = match record.base {
@@ -97,7 +101,9 @@ impl PoolView {
 
     /// What a service takes along when it leaves for another pool.
     pub fn parted(&self, tick: &Tick) -> Self {
-        self.over(self.slots.parted(tick.next, tick.now))
+        let mut parted = self.over(self.slots.parted(tick.next, tick.now));
+        parted.inherited = Some(self.slots.times());
+        parted
     }
 
     /// The same flows over other slots: these went by `hasher`.
@@ -108,6 +114,7 @@ impl PoolView {
     fn over(&self, slots: Slots) -> Self {
         let mut over = Self::assemble(&self.pool, slots, None);
         over.backends.clone_from(&self.backends);
+        over.inherited = self.inherited;
         over
     }
 
@@ -128,8 +135,8 @@ impl PoolView {
 
     /// Knows the pool's backends.
     fn follow(&mut self, pool: &Arc<WantedPool>) {
+        self.inherit(pool);
         self.pool = Arc::clone(&pool.name);
-        self.slots.set_times(pool.times);
         self.told = Some(Arc::clone(pool));
         for backend in &pool.backends {
             self.describe(backend, pool);
@@ -141,6 +148,18 @@ impl PoolView {
             self.slots.touch();
         }
         self.wanted = now_wanted;
+    }
+
+    /// Flows of a pool that a service leaves may be silent for as long as they might there.
+    fn inherit(&mut self, pool: &WantedPool) {
+        if self.slots.consulted() == 0 {
+            self.inherited = None;
+        } else if self.pool != pool.name {
+            self.inherited = Some(self.slots.times());
+        }
+        let times = pool.times;
+        let inherited = self.inherited.map(|inherited| inherited.longest(times));
+        self.slots.set_times(inherited.unwrap_or(times));
     }
 
     fn aim(&mut self, pool: &WantedPool, tick: &Tick) {
