@@ -42,7 +42,7 @@ drop_reasons! {
     Fragment "fragment" "A fragment of a datagram to a service: only its first part names the ports.",
     IcmpUnsupported "icmp_unsupported" "An ICMP message to a service address that is neither echo nor an error about a flow.",
     IcmpMalformed "icmp_malformed" "An ICMP message to a service address that is cut short, quotes no whole header, or comes from no host's address.",
-    NoBackend "no_backend" "The pool has no backend with a weight above 0.",
+    NoBackend "no_backend" "No backend of the pool takes connections: each is drained, in maintenance, or of weight 0.",
     FlowsFull "flows_full" "The slot's backend is about to change, and there is no room to list the flow: the sender tries again.",
     BackendUnknown "backend_unknown" "The flow was listed by another worker, whose tables are newer and have its backend: the sender tries again.",
     NoRoute "no_route" "The host has no route to the backend by any of the appliance's ports.",

@@ -111,9 +111,7 @@ impl StoreError {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace { path },
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                Self::Permission { path, source }
-            }
+            io::ErrorKind::PermissionDenied => Self::Permission { path, source },
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::Damaged {
                 path,
                 what: source.to_string(),

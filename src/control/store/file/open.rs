@@ -16,9 +16,15 @@ use crate::control::store::layout::FORMAT;
 const CACHE_BYTES: usize = 16 << 20;
 
 pub(super) fn open(path: &Path) -> Result<Open, StoreError> {
-    let missing = is_missing(path).map_err(|source| StoreError::io(path, source))?;
-    if missing {
-        create(path)?;
+    match size(path).map_err(|source| StoreError::io(path, source))? {
+        None => create(path)?,
+        Some(0) => {
+            return Err(StoreError::Damaged {
+                path: path.to_owned(),
+                what: "it is empty".to_owned(),
+            });
+        }
+        Some(_) => {}
     }
     let file = OpenOptions::new().read(true).write(true).open(path);
     let file = file.map_err(|source| StoreError::io(path, source))?;
@@ -39,11 +45,11 @@ pub(super) fn open(path: &Path) -> Result<Open, StoreError> {
     Ok(Open { database, sizes })
 }
 
-/// An empty file holds as little as none.
-fn is_missing(path: &Path) -> io::Result<bool> {
+/// The file's length; `None` without one. None that was made here is ever empty: a host's crash, or a full disk, did that.
+fn size(path: &Path) -> io::Result<Option<u64>> {
     match fs::metadata(path) {
-        Ok(metadata) => Ok(metadata.is_file() && metadata.len() == 0),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Ok(metadata) => Ok(Some(metadata.len())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
