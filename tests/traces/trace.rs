@@ -178,6 +178,11 @@ impl Trace {
         assert_eq!(self.forward(flow, segment), backend);
     }
 
+    pub fn acknowledges(&mut self, flow: &Flow, ack: u32, backend: &str) {
+        let segment = at(Kind::Within, flow.next, 0, Some(ack));
+        assert_eq!(self.forward(flow, segment), backend);
+    }
+
     pub fn fin(&mut self, flow: &Flow, backend: &str) {
         let segment = at(Kind::Fin, flow.next, 1, Some(1));
         assert_eq!(self.forward(flow, segment), backend);

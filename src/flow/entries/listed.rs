@@ -4,8 +4,8 @@
 //!
 //! They are numbered, each one more than the newest there is, so that their order is that of their coming.
 
-use super::super::Segment;
 use super::super::guards::{Guard, holds};
+use super::super::{Closed, Kind, Segment};
 use super::table::Found;
 
 /// Entries of one 5-tuple. Of sixteen positions that it has its flows take four at the most, whoever makes them up.
@@ -33,14 +33,20 @@ impl Listed {
         }
     }
 
-    /// The entry that a packet belongs to: of those that believe it the nearest, and of such the oldest.
+    /// The entry that a packet belongs to: of those that believe it the nearest, and of such the oldest. A flow that is open,
+    /// and has acknowledged something, goes before those that have not: a forged SYN that is near it by luck would else take
+    /// it over when its acknowledgements leap.
     #[must_use]
     pub fn of(&self, segment: Segment) -> Option<Found> {
         let believes = |found: &&Found| found.entry.believes(segment) || !holds(Guard::Plausible);
         let believing = self.found.iter().flatten().filter(believes);
-        believing
-            .min_by_key(|found| found.entry.distance(segment))
-            .copied()
+        let rank = |found: &&Found| {
+            let entry = found.entry;
+            let stands = entry.closed == Closed::No && entry.ack.is_some();
+            let begins = segment.kind == Kind::First;
+            (begins || !stands, entry.distance(segment))
+        };
+        believing.min_by_key(rank).copied()
     }
 
     /// Whether there is none.
@@ -78,7 +84,7 @@ const fn is_older(a: u16, b: u16) -> bool {
 mod tests {
     use super::super::{EntryTable, Inserted, Limits};
     use super::*;
-    use crate::flow::{Entry, Kind, Millis, Place};
+    use crate::flow::{Entry, Millis, Place};
     use crate::packet::FlowKey;
     use crate::table::BackendId;
 
