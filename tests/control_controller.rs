@@ -273,8 +273,8 @@ fn a_service_is_repointed_when_every_worker_has_what_is_out() {
     };
     assert_eq!(pools(&world), ["blue", "web"]);
     let web = &world.workers.tables.views[1];
-    let moving = web.moving.as_ref().unwrap().slots.iter();
-    assert!(moving.into_iter().any(|slot| slot.phase == Phase::Frozen));
+    let mut moving = web.moving.as_ref().unwrap().slots.iter();
+    assert!(moving.any(|slot| slot.phase == Phase::Frozen));
     world.workers.held = None;
     world.pass(100);
     assert_eq!(pools(&world), ["blue", "web", "blue"]);
@@ -367,7 +367,6 @@ fn a_repointed_service_keeps_the_longer_silence() {
                 "web",
                 "then {number} after {wait} ms"
             );
-            drop(world);
         }
     }
 }

@@ -92,13 +92,13 @@ impl Slot<'_> {
         let known = entry.and_then(|entry| self.of.known(entry));
         let first = first(tracking);
         let segment = known.map_or(first, |known| next(tracking, known.entry));
-        let mut step = decide(self.of.phase(), (known, false), segment, now, || {
-            remembered(first)
-        });
+        let by = |known| {
+            let remembered = || remembered(first);
+            decide(self.of.phase(), (known, false), segment, now, remembered)
+        };
+        let mut step = by(known);
         if step == Step::Forget {
-            step = decide(self.of.phase(), (None, false), segment, now, || {
-                remembered(first)
-            });
+            step = by(None);
         }
         let of_entry = known.map_or(NO_BACKEND, |known| known.local);
         let local = match step {

@@ -66,8 +66,7 @@ pub enum Step {
 }
 
 /// Decides on a packet of a slot in `phase`, whose flow is `known` to have an entry; `others`: other flows of its 5-tuple
-/// have some. `remembered` tells whether a first packet of the flow was sent to D
-/// lately; it is asked only if it matters.
+/// have some. `remembered` tells whether a first packet of the flow was sent to D lately; it is asked only if it matters.
 #[must_use]
 pub fn decide(
     phase: Phase,

@@ -12,11 +12,12 @@ use super::{Closed, Entry, Kind, Millis, Origin, Place, Segment};
 use crate::table::{BackendId, FlowTimes};
 
 /// How far a packet may stand from the last believed one. More than a sender may have in flight on all but the
-/// longest and fattest paths.
+/// longest and fattest paths. By chance another flow's are as near once in 128.
 const WINDOW: u32 = 16 << 20;
-/// The same of acknowledgements, which the server's sending moves.
+/// The same of acknowledgements, which the server's sending moves. By chance once in 32.
 const ACK_WINDOW: u32 = 64 << 20;
-/// The same before anything followed the SYN: more than an initial congestion window (RFC 6928).
+/// The same before anything followed the SYN: more than an initial congestion window (RFC 6928). By chance once in
+/// 32,768.
 const FIRST_WINDOW: u32 = 64 << 10;
 
 impl Entry {

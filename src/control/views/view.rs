@@ -101,9 +101,7 @@ impl PoolView {
 
     /// What a service takes along when it leaves for another pool.
     pub fn parted(&self, tick: &Tick) -> Self {
-        let mut parted = self.over(self.slots.parted(tick.next, tick.now));
-        parted.inherited = Some(self.slots.times());
-        parted
+        self.over(self.slots.parted(tick.next, tick.now))
     }
 
     /// The same flows over other slots: these went by `hasher`.

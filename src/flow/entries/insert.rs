@@ -15,8 +15,8 @@ const TRIES: usize = 8;
 
 /// An entry on its way into the table.
 struct Newcomer<'a> {
+    /// With its number.
     key: &'a FlowKey,
-    number: u16,
     entry: Entry,
     candidates: Candidates,
     position: usize,
@@ -40,24 +40,17 @@ impl<M: Memory> EntryTable<M> {
         }
         let source = Source::of(key);
         self.budget.take(source, entry.origin)?;
-        let inserted = self.insert_counted(key, hash, number, entry);
+        let inserted = self.insert_counted(&key.numbered(number), hash, entry);
         if inserted != Ok(Inserted::New) {
             self.budget.give(source, entry.origin);
         }
         inserted
     }
 
-    fn insert_counted(
-        &self,
-        key: &FlowKey,
-        hash: u64,
-        number: u16,
-        entry: Entry,
-    ) -> Result<Inserted, NoRoom> {
+    fn insert_counted(&self, key: &FlowKey, hash: u64, entry: Entry) -> Result<Inserted, NoRoom> {
         let candidates = self.layout.candidates(hash);
         let newcomer = Newcomer {
             key,
-            number,
             entry,
             candidates,
             position: self.claim(&candidates).ok_or(NoRoom::Table)?,
@@ -109,8 +102,7 @@ impl<M: Memory> EntryTable<M> {
 
     /// Writes an owned position anew, tentatively.
     fn write(&self, newcomer: &Newcomer<'_>) -> Control {
-        let position = newcomer.position;
-        let key = newcomer.key.numbered(newcomer.number);
+        let Newcomer { key, position, .. } = *newcomer;
         let before = Control(self.word(position, 0).load(Relaxed));
         let control = before.renewed(State::Tentative).describing(&newcomer.entry);
         // Pairs with the acquire fence in `read`: `before`, which is free, is seen by who sees a word from below.
@@ -119,7 +111,7 @@ impl<M: Memory> EntryTable<M> {
         self.word(position, 1).store(numbers, Relaxed);
         let backend = backend_word(
             newcomer.entry.backend,
-            &key,
+            key,
             newcomer.candidates.tag,
             position,
         );
@@ -136,13 +128,13 @@ impl<M: Memory> EntryTable<M> {
     fn rival(&self, newcomer: &Newcomer<'_>) -> Option<Entry> {
         self.positions(&newcomer.candidates)
             .filter(|position| *position != newcomer.position)
-            .find_map(|position| self.contest(position, newcomer))
+            .find_map(|position| self.contest(position, newcomer.key))
     }
 
-    fn contest(&self, position: usize, newcomer: &Newcomer<'_>) -> Option<Entry> {
+    fn contest(&self, position: usize, key: &FlowKey) -> Option<Entry> {
         let listed = |control: Control| control.is_live() || control.is_tentative();
         while let Some(other) = self.read(position, listed) {
-            if other.key != *newcomer.key || other.found.number != newcomer.number {
+            if other.key.numbered(other.found.number) != *key {
                 return None;
             }
             let control = other.found.place.control;

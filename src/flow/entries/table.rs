@@ -1,8 +1,8 @@
 //! The table: who may do what with a position, and in which order.
 //!
 //! # Positions
-//! A flow may lie in any of the sixteen positions of two buckets, beside others of its 5-tuple (see [`super::listed`]). Each bucket has a word of tags, so a flow that is not
-//! listed costs two cache lines, and one that is costs a third.
+//! A flow may lie in any of the sixteen positions of two buckets, beside others of its 5-tuple (see [`super::listed`]).
+//! Each bucket has a word of tags, so a flow that is not listed costs two cache lines, and one that is costs a third.
 //!
 //! Whoever exchanges a tag of 0 owns that position, writes it as *tentative*, and makes it *live*. Whoever turns a live
 //! one *free* owns it likewise, until the tag is 0 again. Each writing has a version of its own in the control word, and
@@ -10,10 +10,11 @@
 //! never befalls another that took its place.
 //!
 //! # A flow is listed once
-//! Two threads that list a flow, that is a 5-tuple's next connection, at the same time may take different positions. So each, having written its own, looks at
-//! all sixteen. A live entry of the flow wins; a tentative one is killed, that is turned free, and its owner, who then
-//! can't make it live, begins again. Between writing and looking stands a sequentially consistent fence: of two threads
-//! the one whose fence comes later sees what the other wrote, and so never goes live beside it.
+//! Two threads that list a flow, that is a 5-tuple's next connection, at the same time may take different positions. So
+//! each, having written its own, looks at all sixteen. A live entry of the flow wins; a tentative one is killed, that is
+//! turned free, and its owner, who then can't make it live, begins again. Between writing and looking stands a sequentially
+//! consistent fence: of two threads the one whose fence comes later sees what the other wrote, and so never goes live beside
+//! it.
 //! No thread waits for another. Threads that keep killing each other's give up after a few tries, as if there were no
 //! room.
 //!

@@ -130,7 +130,7 @@ mod tests {
         let members = [stays, dies].map(|id| Some(Member { id, dead: false }));
         let settled = Slots::settled(&[0, 1, 0], members.into(), TIMES);
         let hasher = FlowHasher::new(HashKey::default());
-        let mut slots = settled.respread(hasher, 5, Round(1), Millis(0));
+        let mut slots = settled.respread(hasher.clone(), 5, Round(1), Millis(0));
         let defaults = |slots: &Slots| slots.former().unwrap().defaults.to_vec();
         assert!(slots.set_dead(|id| id == dies));
         assert_eq!(defaults(&slots), [0, NO_BACKEND, 0]);
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(defaults(&slots), [0, NO_BACKEND, 0]);
         let mut settled = settled;
         assert!(settled.set_dead(|id| id == dies));
-        let slots = settled.respread(FlowHasher::new(HashKey::default()), 5, Round(1), Millis(0));
+        let slots = settled.respread(hasher, 5, Round(1), Millis(0));
         assert_eq!(defaults(&slots), [0, NO_BACKEND, 0], "it was dead before");
     }
 
