@@ -12,7 +12,7 @@ use super::protocol::Protocol;
 use super::remote::connection::{Output, Target};
 use super::remote::explain::ask;
 use super::{Exit, Failure};
-use crate::control::api::schema::{ExplainQuery, Explanation, Moving, OuterHeader};
+use crate::control::api::schema::{EntryOfFlow, ExplainQuery, Explanation, Moving, OuterHeader};
 use crate::explain::explain;
 
 /// Say where a connection goes, and why
@@ -166,7 +166,12 @@ fn write(explanation: &Explanation, out: &mut dyn io::Write) -> io::Result<()> {
     line("reason", explanation.reason.clone())?;
     let moving = explanation.moving.as_ref();
     line("slot is", moving.map(phase))?;
-    line("entry", moving.map(entry))?;
+    let listed = moving.map(|moving| moving.entry.as_ref());
+    line("entry", listed.map(own))?;
+    for other in moving.iter().flat_map(|moving| &moving.others) {
+        let told = format!("another connection by the same ports: {}", entry(other));
+        line("beside", Some(told))?;
+    }
     line("why", Some(explanation.why.clone()))
 }
 
@@ -181,10 +186,11 @@ fn phase(moving: &Moving) -> String {
 }
 
 /// What is known of the flow itself.
-fn entry(moving: &Moving) -> String {
-    let Some(entry) = &moving.entry else {
-        return "none: the flow is not listed".to_owned();
-    };
+fn own(listed: Option<&EntryOfFlow>) -> String {
+    listed.map_or("none: the flow is not listed".to_owned(), entry)
+}
+
+fn entry(entry: &EntryOfFlow) -> String {
     let backend = entry.backend.as_deref().unwrap_or("a backend that is gone");
     format!("{backend}, silent for {} ms", entry.idle_ms)
 }

@@ -61,6 +61,8 @@ pub struct Controller {
     settings: config::Flows,
     /// The state has changed since the views were told.
     stale: bool,
+    /// What has changed waits for the workers.
+    held: bool,
     /// The generation that the lap under way tells the views.
     telling: Option<Generation>,
     /// The one that they were told before that, and the round that published it.
@@ -119,6 +121,7 @@ impl Controller {
             leaving: Vec::new(),
             settings,
             stale: true,
+            held: false,
             telling: None,
             told: (Generation(0), Round(0)),
             step: Pause::begun(STEP, now),
@@ -152,13 +155,18 @@ impl Controller {
     /// [`Refusal`]; nothing is changed then.
     pub fn execute(&mut self, request: &Request, now: WallTime) -> Result<Receipt, Refusal> {
         let receipt = self.ledger.execute(request, now)?;
-        self.stale |= receipt.changed;
+        self.note(receipt.changed);
         Ok(receipt)
+    }
+
+    fn note(&mut self, changed: bool) {
+        self.stale |= changed;
+        self.held &= !changed;
     }
 
     /// Has flows spread over slots by another key, or over another number of slots, from the next [`Self::advance`] on.
     pub fn spread(&mut self, spread: Spread) {
-        self.stale |= self.spread != spread;
+        self.note(self.spread != spread);
         self.spread = spread;
     }
 
@@ -182,8 +190,8 @@ impl Controller {
     /// Changes every default of a pool to its target at once. Returns how many did.
     pub fn force(&mut self, pool: &str, now: Millis, publish: &impl Publish) -> usize {
         let tick = self.tick(now, publish);
-        if self.views.is_respread() {
-            // What flips first is not known to every worker, and could not be taken over.
+        if self.views.is_under_way() {
+            // What a view is yet to be told is its target, too; and what flips before could not be taken over.
             self.views.go_on(usize::MAX, &tick);
         }
         self.views.force(pool, &tick)
@@ -216,7 +224,7 @@ impl Controller {
                 generation = receipt.generation.0,
                 "a change was not confirmed in time, and is rolled back"
             );
-            self.stale |= receipt.changed;
+            self.note(receipt.changed);
         }
         let pending = self.ledger.pending();
         Ok(pending.map(|pending| pending.deadline.0.saturating_sub(now.0)))
@@ -285,13 +293,18 @@ impl Controller {
 
     /// Begins a lap that tells the views what is wanted: however many commands came meanwhile, tables are built once. But
     /// where flows go over to other slots, it waits until every worker has what is to be taken over, and returns false: of a
-    /// default that has flipped for some workers only, nothing could be said there.
+    /// default that has flipped for some workers only, nothing could be said there. What changes meanwhile waits as well, since
+    /// a state is told as one; that is as long as the slowest worker takes for a publication.
     fn tell(&mut self, tick: &Tick, publish: &impl Publish) -> bool {
+        let known = !self.views.is_dirty() && tick.taken >= publish.round();
+        if self.held && !known {
+            return false;
+        }
         let (state, roster) = (self.ledger.state(), self.ledger.roster());
         let wanted = self.wants.of(state, roster, tick.now);
-        let known = !self.views.is_dirty() && tick.taken >= publish.round();
-        self.stale = !known && self.views.would_take_over(&wanted, self.spread);
-        if self.stale {
+        self.held = !known && self.views.would_take_over(&wanted, self.spread);
+        self.stale = self.held;
+        if self.held {
             return false;
         }
         self.grows_at = self.wants.next(tick.now).map(|wait| tick.now.after(wait));

@@ -28,7 +28,11 @@ impl Decision {
         let hash = flows.hash(&walked.key, walked.hash, &snapshot.tables.hasher);
         let services = &snapshot.tables.services;
         let tracking = services.get(walked.meta.service as usize)?.tracking;
-        let found = flows.entries.find(&walked.key, hash).of(Segment::RELATED);
+        let listed = flows.entries.find(&walked.key, hash);
+        let found = listed.of(Segment::RELATED);
+        let others = listed
+            .all()
+            .filter(|other| found.is_none_or(|found| found.number != other.number));
         let entry = found.map(|found| found.entry);
         let (local, rule) = match tracking {
             Tracking::Stateless => slot.stateless(),
@@ -40,15 +44,8 @@ impl Decision {
             phase: name(slot.of.phase()).to_owned(),
             default: slot.backend(slot.of.default()),
             target: slot.backend(slot.of.target()),
-            entry: entry.map(|entry| EntryOfFlow {
-                backend: slot
-                    .of
-                    .known(entry)
-                    .and_then(|known| slot.backend(known.local)),
-                origin: entry.origin.into(),
-                closed: entry.closed.into(),
-                idle_ms: now.since(entry.seen).into(),
-            }),
+            entry: entry.map(|entry| slot.tell(entry, now)),
+            others: others.map(|other| slot.tell(other.entry, now)).collect(),
             rule: rule.to_owned(),
         };
         Some(Self { local, moving })
@@ -66,6 +63,16 @@ impl Slot<'_> {
     fn backend(&self, local: u16) -> Option<String> {
         let backend = self.view.backends.get(usize::from(local))?;
         Some(backend.name.to_string())
+    }
+
+    fn tell(&self, entry: Entry, now: Millis) -> EntryOfFlow {
+        let known = self.of.known(entry);
+        EntryOfFlow {
+            backend: known.and_then(|known| self.backend(known.local)),
+            origin: entry.origin.into(),
+            closed: entry.closed.into(),
+            idle_ms: now.since(entry.seen).into(),
+        }
     }
 
     fn stateless(&self) -> (u16, &'static str) {
@@ -104,7 +111,9 @@ impl Slot<'_> {
         let local = match step {
             Step::Follow(_) | Step::Accompany => of_entry,
             Step::Steer | Step::Refuse => self.of.target(),
-            Step::Learn | Step::Forget | Step::Default { .. } | Step::Settle => self.of.default(),
+            Step::Begin | Step::Learn | Step::Forget | Step::Default { .. } | Step::Settle => {
+                self.of.default()
+            }
         };
         (local, rule(step, self.of.phase()))
     }
@@ -163,7 +172,7 @@ const fn rule(step: Step, phase: Phase) -> &'static str {
             "no entry, slot steered: a new flow goes to the new backend (T), and is listed; one that was there before \
              the change goes to the default (D), and is listed with its next packet"
         }
-        (Step::Learn, _) => {
+        (Step::Learn | Step::Begin, _) => {
             "no entry: it may be a flow that was there before the change, so it goes to the default (D), and is listed"
         }
         (Step::Default { .. }, Phase::Armed) => {

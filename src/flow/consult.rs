@@ -1,5 +1,6 @@
 //! The way of a packet whose slot is consulted: find the flow's entry, decide, keep what is to be kept.
 
+use super::entries::MOST;
 use super::guards::{Guard, holds};
 use super::{
     Entry, EntryTable, Found, Inserted, Kind, Known, Millis, Segment, Step, SynFilter, decide,
@@ -141,6 +142,8 @@ pub struct Plan {
     found: Option<Found>,
     /// As which of its 5-tuple's the flow can be listed.
     number: Option<u16>,
+    /// The one of those that was learned.
+    learned: Option<Found>,
 }
 
 impl Flows {
@@ -180,6 +183,7 @@ impl Flows {
             known,
             found,
             number: listed.next(),
+            learned: listed.learned(),
         }
     }
 
@@ -202,7 +206,10 @@ impl Flows {
             });
         }
         let mut plan = self.plan(slot, packet, now);
-        if plan.step == Step::Forget {
+        for _ in 0..MOST {
+            if plan.step != Step::Forget {
+                break;
+            }
             // Whoever comes first removes it; the next decision sees what is there then.
             plan.found.map(|found| self.entries.remove(found.place));
             plan = self.plan(slot, packet, now);
@@ -230,7 +237,8 @@ impl Flows {
                 some(of_entry)
             }
             Step::Accompany => some(of_entry),
-            Step::Steer => self.steer(slot, packet, now, plan.number),
+            Step::Steer => self.begin(slot, packet, now, plan, slot.target),
+            Step::Begin => self.begin(slot, packet, now, plan, slot.default),
             Step::Refuse => some(slot.target),
             Step::Learn => self.learn(slot, packet, now, plan.number),
             // An entry that keeps coming back dead is being replaced by another worker.
@@ -248,26 +256,48 @@ impl Flows {
         }
     }
 
-    fn steer(
+    fn begin(
         &self,
         slot: &Consulted<'_>,
         packet: &Packet<'_>,
         now: Millis,
-        number: Option<u16>,
+        plan: &Plan,
+        local: u16,
     ) -> Result<u16, DropReason> {
         let make = match packet.segment.kind {
             Kind::First => Entry::begun,
             _ => Entry::learned,
         };
-        let Some(entry) = slot.entry(slot.target, make, packet.segment, now) else {
+        let Some(entry) = slot.entry(local, make, packet.segment, now) else {
             return Err(DropReason::NoBackend);
         };
-        match self.list(packet, number, entry) {
-            Some(Inserted::New) => some(slot.target),
+        match self.list(packet, plan.number, entry) {
+            Some(Inserted::New) => some(local),
             Some(Inserted::Present(other)) => slot.local(other),
-            None if !holds(Guard::ListFirst) => some(slot.target),
-            None => self.default(slot, packet, now, true),
+            None if !holds(Guard::ListFirst) => some(local),
+            None => self.without_room(slot, packet, now, plan),
         }
+    }
+
+    /// What follows goes where the learned flow of the 5-tuple does, if there is one; so its first packet does, and it is
+    /// that entry's flow from now on.
+    fn without_room(
+        &self,
+        slot: &Consulted<'_>,
+        packet: &Packet<'_>,
+        now: Millis,
+        plan: &Plan,
+    ) -> Result<u16, DropReason> {
+        let Some(Found { place, entry, .. }) = plan.learned else {
+            return self.default(slot, packet, now, true);
+        };
+        let known = slot.known(entry).ok_or(DropReason::BackendUnknown)?;
+        if known.dead {
+            return self.default(slot, packet, now, true);
+        }
+        let anew = Entry::learned(entry.backend, packet.segment, now);
+        self.entries.update(place, anew);
+        some(known.local)
     }
 
     fn learn(

@@ -2,8 +2,9 @@
 //!
 //! | packet | its entry | goes to |
 //! |---|---|---|
-//! | first of a flow | none; slot armed, waiting or draining, or it was sent to D before | D, and is remembered |
+//! | first of a flow | none; slot armed, waiting or draining, or it was sent to D before | D, and is remembered; beside others: as below |
 //! | first | none; slot steered | T, and is listed; no room: D, and is remembered |
+//! | first | none, but others of its 5-tuple | as above, and is listed wherever it goes; no room: where a learned one goes |
 //! | first | of a flow that may live, and that it may be of | the entry's backend |
 //! | first | its backend is dead | as with none |
 //! | other | that it belongs to, or learned | the entry's backend |
@@ -12,10 +13,11 @@
 //! | ICMP error | that of its flow | as the flow, and leaves no trace |
 //!
 //! A packet has no entry as well if those of its 5-tuple can't be of its flow, since it stands elsewhere. If it begins a
-//! flow, that is listed beside them: clients take their ports again, and if they went to D unlisted then, no slot of theirs
-//! were ever clean. The packets after it stand where it does, so the flow is whole; and nobody who forges some can move an
-//! entry's idea of where its own flow is. Beside the fourth there is no room. From the middle nothing is learned beside
-//! others: a learned entry believes all.
+//! flow, that is listed beside them, at D too: clients take their ports again, and if they went to D unlisted then, no slot
+//! of theirs were ever clean, and what followed might be taken for the others'. The packets after it stand where it does, so
+//! the flow is whole; and nobody who forges some can move an entry's idea of where its own flow is. Beside the fourth there
+//! is no room. From the middle nothing is learned beside others: a learned entry believes all. That is why a SYN is its own
+//! as well, until its flow has ended.
 //!
 //! No worker finds that an entry has ended: a packet of its flow may wait in another's queue. The walk over the entries
 //! knows up to when all were heard, and removes it.
@@ -50,6 +52,8 @@ pub enum Step {
     Accompany,
     /// To T, as soon as it is listed there as a new flow; to D otherwise.
     Steer,
+    /// To D, as soon as it is listed there as a new flow beside others.
+    Begin,
     /// To T, without a trace.
     Refuse,
     /// To D, and learned as a flow of D if there is room.
@@ -76,11 +80,11 @@ pub fn decide(
     remembered: impl FnOnce() -> bool,
 ) -> Step {
     let Some(known) = known else {
-        return match unlisted(phase, segment, remembered) {
-            Step::Learn | Step::Refuse if others => Step::Default {
-                remember: segment.kind == Kind::First,
-            },
-            step => step,
+        let step = unlisted(phase, segment, remembered);
+        return if others {
+            beside(step, segment.kind)
+        } else {
+            step
         };
     };
     let entry = known.entry;
@@ -94,6 +98,15 @@ pub fn decide(
         // UDP knows no RST, and the packet may begin a flow that the server takes.
         _ if segment.place == Place::Unknown => Step::Forget,
         _ => Step::Refuse,
+    }
+}
+
+/// What is done instead of a step beside entries of other flows.
+const fn beside(step: Step, kind: Kind) -> Step {
+    match (step, kind) {
+        (Step::Learn | Step::Default { .. }, Kind::First) => Step::Begin,
+        (Step::Learn | Step::Refuse, _) => Step::Default { remember: false },
+        (step, _) => step,
     }
 }
 

@@ -16,7 +16,8 @@ pub struct Entry {
     pub origin: Origin,
     /// Whether an end was seen.
     pub closed: Closed,
-    /// Sequence number behind the last believed packet; for SCTP the verification tag.
+    /// Sequence number behind the last believed packet, of a learned flow behind the last that was near; for SCTP the
+    /// verification tag.
     pub seq: u32,
     /// Acknowledgement number of the last believed packet.
     pub ack: Option<u32>,

@@ -3,8 +3,9 @@
 //! Somebody off the path can forge packets of a flow, but not where in the flow they stand. An entry made by a SYN
 //! sends packets elsewhere than the default does, so it counts only packets that stand near the last one that
 //! it believed: the real flow, if it is another, keeps its default that way. An entry learned from the middle
-//! of a flow only confirms the default, so it believes all, but its end: no RST shortens its life. Where several entries of a
-//! 5-tuple believe a packet, it is of the one whose position it is nearest to.
+//! of a flow only confirms the default, so it believes all, and no end shortens its life. But behind an end that stood where
+//! the flow's next packet would, it lets a SYN begin the next flow of the ports, beside it. Where several entries of a 5-tuple
+//! believe a packet, it is of the one whose position it is nearest to.
 
 use super::entry::SEEN_GRAIN;
 use super::guards::{Guard, holds};
@@ -27,10 +28,13 @@ impl Entry {
         Self::at(backend, Origin::Unconfirmed, segment, now)
     }
 
-    /// An entry for a flow of which `segment` is the first seen.
+    /// An entry for a flow of which `segment` is the first seen. Of a FIN it is known that it may be the flow's; what follows
+    /// elsewhere shows that it was not.
     #[must_use]
     pub fn learned(backend: BackendId, segment: Segment, now: Millis) -> Self {
-        Self::at(backend, Origin::Learned, segment, now)
+        let entry = Self::at(backend, Origin::Learned, segment, now);
+        let closed = entry.closed_by(segment);
+        Self { closed, ..entry }
     }
 
     fn at(backend: BackendId, origin: Origin, segment: Segment, now: Millis) -> Self {
@@ -52,16 +56,15 @@ impl Entry {
     /// Whether `segment` can be of the flow that this entry was made for.
     #[must_use]
     pub fn believes(&self, segment: Segment) -> bool {
+        let begins = segment.kind == Kind::First;
         if self.origin == Origin::Learned {
-            return true;
+            return !begins || self.closed == Closed::No;
         }
         match segment.place {
-            Place::Sequence { seq, .. } if segment.kind == Kind::First => {
-                self.near(seq) && self.may_begin()
-            }
+            Place::Sequence { seq, .. } if begins => self.near(seq) && self.may_begin(),
             Place::Sequence { seq, ack, .. } => self.near(seq) && self.acknowledges(ack),
             Place::Tag { tag, echo } => match self.origin {
-                Origin::Unconfirmed => echo || segment.kind == Kind::First,
+                Origin::Unconfirmed => echo || begins,
                 _ => tag == self.seq,
             },
             Place::Unknown => true,
@@ -83,6 +86,12 @@ impl Entry {
             // About a flow that is open, if there is one.
             Place::Unknown => u64::from(self.closed != Closed::No),
         }
+    }
+
+    /// Whether the flow is open, has acknowledged something, and is where the segment stands.
+    #[must_use]
+    pub fn stands(&self, segment: Segment) -> bool {
+        self.closed == Closed::No && self.ack.is_some() && self.is_about(segment.place)
     }
 
     fn near(&self, seq: u32) -> bool {
@@ -110,40 +119,54 @@ impl Entry {
     /// ends the entry, and what comes after a RST shows that there was none.
     #[must_use]
     pub fn followed(mut self, segment: Segment, now: Millis) -> Self {
-        if segment.kind == Kind::Reset {
-            return if self.is_reset_by(segment) {
-                Self {
-                    closed: Closed::Reset,
-                    seen: now,
-                    ..self
-                }
-            } else {
-                self
-            };
+        if segment.kind == Kind::Reset && !self.is_reset_by(segment) {
+            return self;
         }
+        self.closed = self.closed_by(segment);
         self.advance(segment);
-        self.closed = match (self.closed, segment.kind) {
-            (_, Kind::Fin) if self.origin != Origin::Learned => Closed::Fin,
-            (Closed::Fin, Kind::Within) => Closed::Fin,
-            _ => Closed::No,
-        };
         Self { seen: now, ..self }
     }
 
     /// Whether the entry takes a RST's word: it has to stand where the next packet would, as RFC 5961, section 3.2
-    /// has it. A learned entry's position may be anybody's.
+    /// has it.
     fn is_reset_by(&self, segment: Segment) -> bool {
         let at = match segment.place {
             Place::Sequence { seq, .. } => seq,
-            Place::Tag { tag, .. } => tag,
-            Place::Unknown => return false,
+            Place::Tag { tag, .. } if self.origin != Origin::Learned => tag,
+            _ => return false,
         };
-        let in_sequence = self.origin != Origin::Learned && at == self.seq;
-        in_sequence || !holds(Guard::ResetInSequence)
+        at == self.seq || !holds(Guard::ResetInSequence)
+    }
+
+    fn closed_by(&self, segment: Segment) -> Closed {
+        match (self.closed, segment.kind) {
+            (_, Kind::Reset) => Closed::Reset,
+            (closed, kind) if self.origin == Origin::Learned => {
+                self.learned_closed(closed, kind, segment.place)
+            }
+            (_, Kind::Fin) | (Closed::Fin, Kind::Within) => Closed::Fin,
+            _ => Closed::No,
+        }
+    }
+
+    /// A learned entry's flow has ended if a FIN is its next packet, or the first that is known, and as long as nothing goes
+    /// beyond that: what its client acknowledges or repeats yet does not.
+    fn learned_closed(&self, closed: Closed, kind: Kind, place: Place) -> Closed {
+        let Place::Sequence { seq, end, .. } = place else {
+            return Closed::No;
+        };
+        match kind {
+            Kind::Fin if seq == self.seq || end == self.seq => Closed::Fin,
+            Kind::Fin | Kind::Within if self.near(seq) && later(self.seq, end) == self.seq => {
+                closed
+            }
+            _ => Closed::No,
+        }
     }
 
     fn advance(&mut self, segment: Segment) {
-        if segment.kind == Kind::First {
+        let begins = matches!(segment.kind, Kind::First | Kind::Reset);
+        if begins || !self.is_about(segment.place) {
             return;
         }
         match segment.place {
@@ -162,10 +185,21 @@ impl Entry {
         }
     }
 
+    /// Whether a packet tells where the flow is. One that a learned entry believes may be far from it, and forged.
+    fn is_about(&self, place: Place) -> bool {
+        match place {
+            Place::Sequence { seq, ack, .. } if self.origin == Origin::Learned => {
+                self.near(seq) && self.acknowledges(ack)
+            }
+            _ => true,
+        }
+    }
+
     /// How long the flow may be silent before the entry ends, in milliseconds.
     #[must_use]
     pub fn patience(&self, times: &FlowTimes) -> u32 {
         match (self.closed, self.origin) {
+            (_, Origin::Learned) => times.idle,
             (Closed::Reset, _) => times.reset.min(times.idle),
             (Closed::Fin, _) => times.half_closed,
             (Closed::No, Origin::Unconfirmed) => times.unconfirmed.min(times.idle),

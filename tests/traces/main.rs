@@ -147,6 +147,94 @@ fn a_port_that_is_taken_again_is_another_flow() {
     trace.sends(&third, "C");
 }
 
+/// A connection that was there before the change ends, and its client takes the port again: the next one begins at the new
+/// backend, again and again, and the old one's entry ends with it.
+#[test]
+fn the_port_of_an_old_connection_is_taken_again() {
+    let mut trace = Trace::new(AMPLE);
+    let mut old = trace.opened(1, "A");
+    trace.pool("B");
+    trace.pass(4_000);
+    trace.sends(&old, "A");
+    trace.fin(&old, "A");
+    old.advance(1);
+    trace.sends(&old, "A");
+    let mut next = old.again(1 << 16);
+    for round in 2..10 {
+        trace.opens_at(&next, round << 26, "B");
+        if round < 4 {
+            trace.sends(&old, "A");
+        }
+        trace.pass(6_000);
+        trace.acknowledges(&next, round << 26, "B");
+        trace.fin_at(&next, round << 26, "B");
+        next = next.again(1 << 16);
+        next.advance(1);
+    }
+    assert_eq!(trace.flips(), 31, "all of A is listed");
+    assert_eq!(trace.listed(), 0, "nothing is left on A");
+}
+
+/// Where a new connection goes to the default, beside an old one by the same port that goes elsewhere: it is whole as well,
+/// even if the two stand near each other.
+#[test]
+fn a_port_is_taken_again_whatever_the_slot_does() {
+    let mut trace = Trace::new(AMPLE);
+    let mut old = trace.opened(1, "A");
+    trace.pool("B");
+    for _ in 0..4 {
+        trace.pass(4_000);
+        trace.sends(&old, "A");
+    }
+    assert_eq!(trace.flips(), 31);
+    trace.fin(&old, "A");
+    old.advance(1);
+    // The slot drains: B is all there is, but for the old one.
+    let second = old.again(1);
+    trace.opens_at(&second, 2 << 26, "B");
+    trace.pass(2_000);
+    trace.sends(&old, "A");
+    trace.acknowledges(&second, 2 << 26, "B");
+    // It is armed, and then goes to C.
+    trace.pool("C");
+    trace.pass(1_000);
+    let third = second.again(1);
+    trace.opens_at(&third, 4 << 26, "B");
+    trace.pass(6_000);
+    let fourth = third.again(1);
+    trace.opens_at(&fourth, 6 << 26, "C");
+    for _ in 0..2 {
+        trace.sends(&old, "A");
+        trace.acknowledges(&second, 2 << 26, "B");
+        trace.acknowledges(&third, 4 << 26, "B");
+        trace.acknowledges(&fourth, 6 << 26, "C");
+        // Beside these there is no room: it goes where what follows would go, too.
+        let fifth = fourth.again(1 << 29);
+        trace.opens_at(&fifth, 8 << 26, "A");
+        trace.fin_at(&fifth, 8 << 26, "A");
+        trace.pass(2_000);
+    }
+    trace.pass(10_000);
+    trace.opens_at(&fourth.again(1), 10 << 26, "C");
+}
+
+/// A FIN that is not where the flow stands proves nothing: a SYN goes to the flow still.
+#[test]
+fn a_forged_fin_makes_no_room() {
+    let mut trace = Trace::new(AMPLE);
+    let old = trace.opened(1, "A");
+    trace.pool("B");
+    trace.pass(4_000);
+    trace.sends(&old, "A");
+    trace.fin(&old.again(1 << 20), "A");
+    assert_eq!(trace.syn(&old.again(1)), "A");
+    // Learned by a forged one, it is open as soon as the flow shows itself.
+    let silent = Flow::new(2);
+    trace.fin(&silent.again(1 << 30), "A");
+    trace.sends(&silent, "A");
+    assert_eq!(trace.syn(&silent.again(1)), "A");
+}
+
 /// Whoever makes up connections of a client's ports has no more than four, and none is the client's.
 #[test]
 fn made_up_connections_take_little_room() {

@@ -163,8 +163,13 @@ impl Trace {
 
     /// A new connection, all of which goes to one backend.
     pub fn opens(&mut self, flow: &Flow, backend: &str) {
+        self.opens_at(flow, 1, backend);
+    }
+
+    /// The same, whose server begins at `ack`.
+    pub fn opens_at(&mut self, flow: &Flow, ack: u32, backend: &str) {
         assert_eq!(self.syn(flow), backend);
-        self.sends(flow, backend);
+        self.acknowledges(flow, ack, backend);
     }
 
     pub fn opened(&mut self, port: u16, backend: &str) -> Flow {
@@ -183,7 +188,11 @@ impl Trace {
     }
 
     pub fn fin(&mut self, flow: &Flow, backend: &str) {
-        let segment = at(Kind::Fin, flow.next, 1, Some(1));
+        self.fin_at(flow, 1, backend);
+    }
+
+    pub fn fin_at(&mut self, flow: &Flow, ack: u32, backend: &str) {
+        let segment = at(Kind::Fin, flow.next, 1, Some(ack));
         assert_eq!(self.forward(flow, segment), backend);
     }
 

@@ -43,7 +43,7 @@ impl Controller {
         let index = publish.index();
         let ended = self
             .sweeper
-            .advance(&mut self.views, &flows.entries, index, STRETCH, &tick);
+            .advance(&mut self.views, flows, index, STRETCH, &tick);
         if ended {
             self.walk.begin(now);
             self.turns.walked();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{ViewKey, Views, stretch};
 use crate::flow::transition::{Census, Sweep, Tick};
-use crate::flow::{EntryTable, Fate};
+use crate::flow::{Fate, Flows};
 use crate::packet::FlowKey;
 use crate::table::{Match, Round, ServiceIndex, slot_of};
 
@@ -32,14 +32,14 @@ impl Sweeper {
     pub fn advance(
         &mut self,
         views: &mut Views,
-        entries: &EntryTable,
+        flows: &Flows,
         index: &ServiceIndex,
         buckets: usize,
         tick: &Tick,
     ) -> bool {
         if self.unsettled.as_slice().is_empty() {
-            self.sweep(views, entries, index, buckets, tick);
-            if self.next < entries.buckets() {
+            self.sweep(views, flows, index, buckets, tick);
+            if self.next < flows.entries.buckets() {
                 return false;
             }
             self.next = 0;
@@ -56,11 +56,12 @@ impl Sweeper {
     fn sweep(
         &mut self,
         views: &Views,
-        entries: &EntryTable,
+        flows: &Flows,
         index: &ServiceIndex,
         buckets: usize,
         tick: &Tick,
     ) {
+        let entries = &flows.entries;
         if self.next == 0 {
             self.censuses = views.censuses(tick.taken);
         }
@@ -71,7 +72,8 @@ impl Sweeper {
             };
             match (views.views.get(view), self.censuses.get_mut(view)) {
                 (Some(of), Some(census)) => {
-                    Sweep::new(&of.slots, census).judge(slot, key, entry, tick)
+                    let listed = || entries.find(key, flows.hasher.hash_key(key));
+                    Sweep::new(&of.slots, census).judge((slot, key), entry, listed, tick)
                 }
                 // A view that came after the walk began.
                 _ => Fate::Keep,

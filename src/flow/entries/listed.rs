@@ -1,15 +1,16 @@
 //! The entries of one 5-tuple. There may be several that a first packet made: of connections that followed each other by the
 //! same ports, the first of which may be half closed and alive; and of somebody off the path who pretends one. Each packet
-//! finds its own by where it stands. A learned entry, which believes all, is alone.
+//! finds its own by where it stands. A learned entry, which believes all, is alone as long as its flow may go on; it is the
+//! oldest.
 //!
 //! They are numbered, each one more than the newest there is, so that their order is that of their coming.
 
 use super::super::guards::{Guard, holds};
-use super::super::{Closed, Kind, Segment};
+use super::super::{Kind, Origin, Segment};
 use super::table::Found;
 
 /// Entries of one 5-tuple. Of sixteen positions that it has its flows take four at the most, whoever makes them up.
-const MOST: usize = 4;
+pub(in super::super) const MOST: usize = 4;
 
 /// The entries of one 5-tuple, oldest first.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,15 +39,26 @@ impl Listed {
     /// it over when its acknowledgements leap.
     #[must_use]
     pub fn of(&self, segment: Segment) -> Option<Found> {
-        let believes = |found: &&Found| found.entry.believes(segment) || !holds(Guard::Plausible);
-        let believing = self.found.iter().flatten().filter(believes);
-        let rank = |found: &&Found| {
+        let believes = |found: &Found| found.entry.believes(segment) || !holds(Guard::Plausible);
+        let believing = self.all().filter(believes);
+        let rank = |found: &Found| {
             let entry = found.entry;
-            let stands = entry.closed == Closed::No && entry.ack.is_some();
             let begins = segment.kind == Kind::First;
-            (begins || !stands, entry.distance(segment))
+            (begins || !entry.stands(segment), entry.distance(segment))
         };
-        believing.min_by_key(rank).copied()
+        believing.min_by_key(rank)
+    }
+
+    /// The one that was learned.
+    #[must_use]
+    pub fn learned(&self) -> Option<Found> {
+        self.all()
+            .find(|found| found.entry.origin == Origin::Learned)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = Found> {
+        self.found.iter().flatten().copied()
     }
 
     /// Whether there is none.
@@ -57,8 +69,7 @@ impl Listed {
 
     /// The entry of this number.
     pub(super) fn numbered(&self, number: u16) -> Option<Found> {
-        let mut found = self.found.iter().flatten();
-        found.find(|found| found.number == number).copied()
+        self.all().find(|found| found.number == number)
     }
 
     /// The number of the next entry beside these; `None`: no more may be.

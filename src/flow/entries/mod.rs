@@ -12,5 +12,6 @@ mod tests;
 
 pub use budget::{Counts, Limits, NoRoom};
 pub use listed::Listed;
+pub(super) use listed::MOST;
 pub use open::{OpenError, Recovered};
 pub use table::{EntryTable, Fate, Found, Inserted, Ticket};

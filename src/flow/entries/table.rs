@@ -63,7 +63,7 @@ pub struct Found {
     /// What it says.
     pub entry: Entry,
     /// Which of its 5-tuple's it is.
-    pub(super) number: u16,
+    pub number: u16,
 }
 
 /// What became of an insertion.

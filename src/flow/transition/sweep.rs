@@ -4,7 +4,7 @@ use super::slots::Slots;
 use super::stages::Stage;
 use super::step::Tick;
 use crate::flow::guards::{Guard, holds};
-use crate::flow::{Entry, Fate};
+use crate::flow::{Entry, Fate, Listed};
 use crate::packet::FlowKey;
 use crate::table::{BY_FORMER, BackendId, NO_BACKEND, Phase, Round};
 
@@ -64,21 +64,51 @@ impl<'a> Sweep<'a> {
         Self { slots, census }
     }
 
-    /// Judges an entry of the flow `key` of `slot`.
-    pub fn judge(&mut self, slot: u32, key: &FlowKey, entry: &Entry, tick: &Tick) -> Fate {
+    /// Judges an entry of the flow `key` of `slot`; `listed` tells which entries its 5-tuple has.
+    pub fn judge(
+        &mut self,
+        (slot, key): (u32, &FlowKey),
+        entry: &Entry,
+        listed: impl FnOnce() -> Listed,
+        tick: &Tick,
+    ) -> Fate {
         let Some(local) = self.slots.local(entry.backend) else {
             return Fate::Remove;
         };
-        if entry.has_ended(&self.slots.times, tick.silence_until())
-            || self
-                .slots
-                .is_needless((slot, key), local, self.census.begun)
-        {
+        let ended = entry.has_ended(&self.slots.times, tick.silence_until());
+        let need = self.slots.need((slot, key), local, self.census.begun);
+        let goes = match need {
+            Need::Dead => true,
+            Need::Default => !self.is_beside_others(entry, &listed()),
+            Need::Own => false,
+        };
+        if ended || goes {
             return Fate::Remove;
         }
         self.census.note(slot, local);
         Fate::Keep
     }
+
+    /// Whether a packet of the flow could be taken for that of another by its ports, which goes elsewhere, if the entry were
+    /// not there.
+    fn is_beside_others(&self, entry: &Entry, listed: &Listed) -> bool {
+        let named = listed.all().map(|found| found.entry.backend);
+        let mut others = named.filter(|id| *id != entry.backend);
+        others.any(|id| {
+            let local = self.slots.local(id);
+            local.is_some_and(|local| !self.slots.is_dead(local))
+        })
+    }
+}
+
+/// What an entry is needed for.
+enum Need {
+    /// To send its flow elsewhere than the default does, or to keep it there while the default may change.
+    Own,
+    /// At most to tell its flow from others of its 5-tuple: the default alone sends it where the entry does.
+    Default,
+    /// Nothing.
+    Dead,
 }
 
 impl Slots {
@@ -93,22 +123,22 @@ impl Slots {
         }
     }
 
-    /// Whether the default alone sends the flow where its entry does: then the entry of a slot that drains can go once
-    /// every worker has that default, and that of a slot that waits gives its room back. So can one whose
-    /// backend is dead: the default is not, or nothing lives.
-    fn is_needless(&self, (slot, key): (u32, &FlowKey), local: u16, taken: Round) -> bool {
+    /// Where the default alone sends the flow where its entry does, the entry of a slot that drains can go once every worker
+    /// has that default, and that of a slot that waits gives its room back. So can one whose backend is dead: the default is
+    /// not, or nothing lives.
+    fn need(&self, (slot, key): (u32, &FlowKey), local: u16, taken: Round) -> Need {
         let Some(of) = self.slots.get(slot as usize) else {
-            return true;
+            return Need::Dead;
         };
         let stage = self.stages.get(of.stage);
         // The simulation does not miss this barrier any more: first packets on draining slots are remembered.
         let everywhere = stage.round <= taken;
         let is_default = local == self.default_of(of.default, key);
         match stage.phase {
-            Phase::Settled => true,
-            Phase::Draining => everywhere && (is_default || self.is_dead(local)),
-            Phase::Waiting => everywhere && is_default,
-            Phase::Armed | Phase::Steered | Phase::Frozen | Phase::Orphaned => false,
+            Phase::Settled => Need::Dead,
+            Phase::Draining if everywhere && self.is_dead(local) => Need::Dead,
+            Phase::Draining | Phase::Waiting if everywhere && is_default => Need::Default,
+            _ => Need::Own,
         }
     }
 

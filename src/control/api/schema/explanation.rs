@@ -101,6 +101,8 @@ pub struct Moving {
     pub target: Option<String>,
     /// The flow's entry; null: it is not listed.
     pub entry: Option<EntryOfFlow>,
+    /// Those of other connections by the same ports, that may be alive yet; oldest first.
+    pub others: Vec<EntryOfFlow>,
     /// The row of the decision table that is met, and why.
     pub rule: String,
 }
