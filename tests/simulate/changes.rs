@@ -19,7 +19,7 @@ const NAMES: u64 = 9;
 pub fn first(climate: &Climate) -> Command {
     let pools = [("web", 0), ("blue", 100)].map(|(name, base)| {
         let backends = (1..=3).map(|n| named(base, n));
-        (name.to_owned(), pool(climate, backends.collect()))
+        (name.to_owned(), pool(climate, name, backends.collect()))
     });
     let services = OFFERS.iter().filter(|offer| !offer.exact);
     let services = services.map(|offer| (offer.name.to_owned(), offer.spec("web")));
@@ -29,10 +29,11 @@ pub fn first(climate: &Climate) -> Command {
     })
 }
 
-fn pool(climate: &Climate, backends: BTreeMap<String, BackendSpec>) -> PoolSpec {
+fn pool(climate: &Climate, name: &str, backends: BTreeMap<String, BackendSpec>) -> PoolSpec {
+    let slack = climate.slack_of(name);
     PoolSpec {
-        idle_ms: Some(Millis(climate.idle)),
-        half_closed_ms: Some(Millis(climate.half_closed)),
+        idle_ms: Some(Millis(climate.idle * slack)),
+        half_closed_ms: Some(Millis(climate.half_closed * slack)),
         reset_ms: Millis(climate.reset),
         slow_start_ms: Millis(climate.slow_start),
         backends,
@@ -110,10 +111,8 @@ pub fn random(
         78..80 => {
             let from = random.within(1..NAMES - 3) as u8;
             let backends = (from..from + 3).map(|n| named(base, n)).collect();
-            Command::PutPool {
-                name: pool,
-                spec: super::changes::pool(climate, backends),
-            }
+            let spec = super::changes::pool(climate, &pool, backends);
+            Command::PutPool { name: pool, spec }
         }
         80..87 => repoint(random.pick(&OFFERS), state),
         87..89 => retrack(state),

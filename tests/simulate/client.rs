@@ -77,6 +77,8 @@ pub struct Client {
     pub strayed: Option<u64>,
     /// When a packet of it was forwarded last.
     pub seen: u64,
+    /// How many times as long as a flow of `web` it may be silent behind what it sends.
+    pub slack: u32,
 }
 
 /// A packet that a client sends.
@@ -112,6 +114,7 @@ impl Client {
             home: None,
             strayed: None,
             seen: 0,
+            slack: 1,
         }
     }
 
@@ -326,8 +329,24 @@ impl Client {
         })
     }
 
+    /// How long it may be silent, and yet be promised something.
+    pub fn longest(&self, climate: &Climate) -> u64 {
+        match self.state {
+            State::HalfClosed => self.longest_half_closed(climate),
+            _ => self.longest_idle(climate),
+        }
+    }
+
+    fn longest_idle(&self, climate: &Climate) -> u64 {
+        u64::from(climate.idle * self.slack)
+    }
+
+    fn longest_half_closed(&self, climate: &Climate) -> u64 {
+        u64::from(climate.half_closed * self.slack)
+    }
+
     fn listening(&self, climate: &Climate, random: &mut Random) -> u64 {
-        let longest = u64::from(climate.half_closed);
+        let longest = self.longest_half_closed(climate);
         match self.habit {
             Habit::Listener => random.pick(&[longest - 1, longest - 40, longest / 2]),
             _ => random.within(10..longest / 2),
@@ -335,7 +354,7 @@ impl Client {
     }
 
     fn pause(&self, climate: &Climate, random: &mut Random) -> u64 {
-        let longest = u64::from(climate.idle);
+        let longest = self.longest_idle(climate);
         match self.habit {
             Habit::Uploader => 1,
             Habit::Brief => random.within(1..100),

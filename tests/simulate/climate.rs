@@ -25,6 +25,8 @@ pub struct Climate {
     pub syn_guard: u32,
     pub idle: u32,
     pub half_closed: u32,
+    /// How many times longer a flow of the pool `blue` may be silent than one of `web`.
+    pub slack: u32,
     pub reset: u32,
     pub slow_start: u32,
     /// How late a worker may take a publication.
@@ -74,6 +76,7 @@ impl Climate {
             syn_guard: 3_000,
             idle,
             half_closed: random.pick(&[idle, idle, idle / 2]),
+            slack: random.pick(&[1, 1, 2, 3]),
             reset: random.pick(&[1_000, 2_000]),
             slow_start: random.pick(&[0, 0, 0, 10_000]),
             lag: random.pick(&[3, 3, 30, 300, 3_000, 6_000]),
@@ -94,6 +97,11 @@ impl Climate {
             pause: random.pick(&[300, 2_000, 8_000, u64::from(idle)]),
             uploads: random.percent(10),
         }
+    }
+
+    /// The same of a pool.
+    pub fn slack_of(&self, pool: &str) -> u32 {
+        if pool == "blue" { self.slack } else { 1 }
     }
 
     /// A big table, once.

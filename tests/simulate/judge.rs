@@ -165,7 +165,7 @@ impl World {
         if matches!(of.state, State::Opening | State::Over) {
             return Ok(());
         }
-        let gone = self.now - of.seen >= self.longest(of.state) || !self.is_served(&of.key);
+        let gone = self.now - of.seen >= of.longest(&self.climate) || !self.is_served(&of.key);
         if gone || default(old, &of.key) != Some(server) || default(new, &of.key) == Some(server) {
             return Ok(());
         }

@@ -13,7 +13,7 @@ use tentetsu::flow::{Entry, Origin};
 use tentetsu::packet::FlowKey;
 use tentetsu::table::Tables;
 
-use super::client::{Client, State};
+use super::client::Client;
 use super::judge::default;
 use super::node::{Node, view_of};
 use super::world::World;
@@ -204,16 +204,8 @@ impl World {
         let of = &self.clients[client];
         match of.promise {
             Promise::Kept => false,
-            Promise::InTime => at.saturating_sub(of.seen) >= self.longest(of.state),
+            Promise::InTime => at.saturating_sub(of.seen) >= of.longest(&self.climate),
             Promise::Void => true,
         }
-    }
-
-    /// How long a flow may be silent, and yet be promised something.
-    pub fn longest(&self, state: State) -> u64 {
-        u64::from(match state {
-            State::HalfClosed => self.climate.half_closed,
-            _ => self.climate.idle,
-        })
     }
 }

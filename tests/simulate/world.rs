@@ -133,7 +133,7 @@ pub struct World {
 
 /// How long the world sees to it that all comes to rest.
 fn patience(climate: &Climate) -> u64 {
-    u64::from(climate.idle) * 4
+    u64::from(climate.idle * climate.slack) * 4
         + 30_000
         + climate.lag * 8
         + climate.stall * 4

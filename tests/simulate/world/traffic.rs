@@ -1,12 +1,14 @@
 //! Traffic: what clients and attackers send, and which worker gets it.
 
 use tentetsu::flow::Segment;
+use tentetsu::table::Subscriber;
 
 use super::{Event, Held, Part, World};
 use crate::attack;
 use crate::catalogue::Traffic;
 use crate::client::{Client, Habit, State};
 use crate::climate::Attack;
+use crate::node::view_of;
 use crate::report::Violation;
 
 impl World {
@@ -16,6 +18,17 @@ impl World {
         let same = |of: &Client| of.state != State::Over && of.key == key;
         let mut clients = self.clients.iter().enumerate();
         clients.any(|(other, of)| other != client && same(of))
+    }
+
+    /// How long a client may be silent behind what it sends now: as long as every worker lets it.
+    fn slack(&self, client: usize) -> u32 {
+        let Some(node) = &self.node else { return 1 };
+        let key = &self.clients[client].key;
+        let newest = std::iter::once(&*node.press.tables);
+        let tables = newest.chain(node.workers.iter().map(Subscriber::current));
+        let views = tables.filter_map(|tables| view_of(tables, key));
+        let slack = views.map(|(_, view)| self.climate.slack_of(&view.pool));
+        slack.min().unwrap_or(1)
     }
 
     pub(super) fn send(&mut self, client: usize, epoch: u32) -> Result<(), Violation> {
@@ -39,7 +52,9 @@ impl World {
             self.outcome.ip6 += u64::from(of.key.is_ip6());
             self.tell_of(client, || "begins".to_owned());
         }
+        let slack = self.slack(client);
         let of = &mut self.clients[client];
+        of.slack = slack;
         let epoch = of.epoch;
         match of.step(&self.climate, &mut self.random) {
             Some(sent) => {
