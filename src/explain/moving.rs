@@ -2,7 +2,7 @@
 
 use super::Walked;
 use crate::control::api::schema::{EntryOfFlow, Moving};
-use crate::flow::{Consulted, Entry, Flows, Kind, Millis, Place, Segment, Step, decide};
+use crate::flow::{Consulted, Entry, Flows, Kind, Millis, Others, Place, Segment, Step, decide};
 use crate::table::{CONSULT, NO_BACKEND, Phase, Snapshot, Tracking, View};
 
 /// Where the connection's next packet goes, and why.
@@ -101,7 +101,13 @@ impl Slot<'_> {
         let segment = known.map_or(first, |known| next(tracking, known.entry));
         let by = |known| {
             let remembered = || remembered(first);
-            decide(self.of.phase(), (known, false), segment, now, remembered)
+            decide(
+                self.of.phase(),
+                (known, Others::Nobody),
+                segment,
+                now,
+                remembered,
+            )
         };
         let mut step = by(known);
         if step == Step::Forget {
@@ -111,9 +117,12 @@ impl Slot<'_> {
         let local = match step {
             Step::Follow(_) | Step::Accompany => of_entry,
             Step::Steer | Step::Refuse => self.of.target(),
-            Step::Begin | Step::Learn | Step::Forget | Step::Default { .. } | Step::Settle => {
-                self.of.default()
-            }
+            Step::Begin
+            | Step::Join
+            | Step::Learn
+            | Step::Forget
+            | Step::Default { .. }
+            | Step::Settle => self.of.default(),
         };
         (local, rule(step, self.of.phase()))
     }
@@ -172,7 +181,7 @@ const fn rule(step: Step, phase: Phase) -> &'static str {
             "no entry, slot steered: a new flow goes to the new backend (T), and is listed; one that was there before \
              the change goes to the default (D), and is listed with its next packet"
         }
-        (Step::Learn | Step::Begin, _) => {
+        (Step::Learn | Step::Begin | Step::Join, _) => {
             "no entry: it may be a flow that was there before the change, so it goes to the default (D), and is listed"
         }
         (Step::Default { .. }, Phase::Armed) => {

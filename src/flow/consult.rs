@@ -3,7 +3,8 @@
 use super::entries::MOST;
 use super::guards::{Guard, holds};
 use super::{
-    Entry, EntryTable, Found, Inserted, Kind, Known, Millis, Segment, Step, SynFilter, decide,
+    Entry, EntryTable, Found, Inserted, Kind, Known, Millis, Origin, Others, Segment, Step,
+    SynFilter, decide,
 };
 use crate::packet::{DropReason, FlowKey};
 use crate::table::{
@@ -175,7 +176,12 @@ impl Flows {
         let found = listed.of(packet.segment);
         let known = found.and_then(|found| slot.known(found.entry));
         let remembered = || self.firsts.remembers(packet.first(), now);
-        let others = found.is_none() && !listed.is_empty();
+        let learned = listed.learned();
+        let others = match (found, learned) {
+            (None, Some(_)) => Others::Learned,
+            (None, None) if !listed.is_empty() => Others::Begun,
+            _ => Others::Nobody,
+        };
         let flow = (known, others);
         let step = decide(slot.phase, flow, packet.segment, now, remembered);
         Plan {
@@ -183,7 +189,7 @@ impl Flows {
             known,
             found,
             number: listed.next(),
-            learned: listed.learned(),
+            learned,
         }
     }
 
@@ -231,6 +237,10 @@ impl Flows {
         let of_entry = plan.known.map_or(NO_BACKEND, |known| known.local);
         match plan.step {
             Step::Follow(entry) => {
+                // A learned flow may be found to have ended before the packet is repeated.
+                if packet.segment.kind == Kind::First && entry.origin == Origin::Learned {
+                    self.firsts.remember(packet.first(), now);
+                }
                 // Refused when another worker just moved the entry on: as good.
                 plan.found
                     .map(|found| self.entries.update(found.place, entry));
@@ -238,6 +248,7 @@ impl Flows {
             }
             Step::Accompany => some(of_entry),
             Step::Steer => self.begin(slot, packet, now, plan, slot.target),
+            Step::Join => self.join(slot, packet, now, plan),
             Step::Begin => self.begin(slot, packet, now, plan, slot.default),
             Step::Refuse => some(slot.target),
             Step::Learn => self.learn(slot, packet, now, plan.number),
@@ -275,13 +286,12 @@ impl Flows {
             Some(Inserted::New) => some(local),
             Some(Inserted::Present(other)) => slot.local(other),
             None if !holds(Guard::ListFirst) => some(local),
-            None => self.without_room(slot, packet, now, plan),
+            None => self.join(slot, packet, now, plan),
         }
     }
 
-    /// What follows goes where the learned flow of the 5-tuple does, if there is one; so its first packet does, and it is
-    /// that entry's flow from now on.
-    fn without_room(
+    /// What follows an unlisted first packet goes where the learned flow of the 5-tuple does, if there is one; so that does.
+    fn join(
         &self,
         slot: &Consulted<'_>,
         packet: &Packet<'_>,
@@ -295,8 +305,8 @@ impl Flows {
         if known.dead {
             return self.default(slot, packet, now, true);
         }
-        let anew = Entry::learned(entry.backend, packet.segment, now);
-        self.entries.update(place, anew);
+        self.entries.update(place, Entry { seen: now, ..entry });
+        self.firsts.remember(packet.first(), now);
         some(known.local)
     }
 

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | first of a flow | none; slot armed, waiting or draining, or it was sent to D before | D, and is remembered; beside others: as below |
 //! | first | none; slot steered | T, and is listed; no room: D, and is remembered |
-//! | first | none, but others of its 5-tuple | as above, and is listed wherever it goes; no room: where a learned one goes |
+//! | first | none, but others of its 5-tuple | as above, and is listed wherever it goes; no room, or sent there before: where a learned one goes |
 //! | first | of a flow that may live, and that it may be of | the entry's backend |
 //! | first | its backend is dead | as with none |
 //! | other | that it belongs to, or learned | the entry's backend |
@@ -54,6 +54,8 @@ pub enum Step {
     Steer,
     /// To D, as soon as it is listed there as a new flow beside others.
     Begin,
+    /// To the backend of the learned flow of its 5-tuple, and is remembered; to D if that is dead.
+    Join,
     /// To T, without a trace.
     Refuse,
     /// To D, and learned as a flow of D if there is room.
@@ -69,23 +71,31 @@ pub enum Step {
     Forget,
 }
 
-/// Decides on a packet of a slot in `phase`, whose flow is `known` to have an entry; `others`: other flows of its 5-tuple
-/// have some. `remembered` tells whether a first packet of the flow was sent to D lately; it is asked only if it matters.
+/// Which entries other flows of a 5-tuple have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// None.
+    Nobody,
+    /// Some that began with a first packet.
+    Begun,
+    /// Among them a learned one.
+    Learned,
+}
+
+/// Decides on a packet of a slot in `phase`, whose flow is `known` to have an entry; `others` are those of its 5-tuple if it
+/// has not. `remembered` tells whether a first packet of the flow was sent off unlisted lately; it is asked only if it
+/// matters.
 #[must_use]
 pub fn decide(
     phase: Phase,
-    (known, others): (Option<Known>, bool),
+    (known, others): (Option<Known>, Others),
     segment: Segment,
     now: Millis,
-    remembered: impl FnOnce() -> bool,
+    remembered: impl Fn() -> bool,
 ) -> Step {
     let Some(known) = known else {
-        let step = unlisted(phase, segment, remembered);
-        return if others {
-            beside(step, segment.kind)
-        } else {
-            step
-        };
+        let step = unlisted(phase, segment, &remembered);
+        return beside(others, step, segment.kind, &remembered);
     };
     let entry = known.entry;
     match segment.kind {
@@ -102,15 +112,18 @@ pub fn decide(
 }
 
 /// What is done instead of a step beside entries of other flows.
-const fn beside(step: Step, kind: Kind) -> Step {
+fn beside(others: Others, step: Step, kind: Kind, remembered: impl Fn() -> bool) -> Step {
+    let learned = others == Others::Learned;
     match (step, kind) {
+        _ if others == Others::Nobody => step,
+        (_, Kind::First) if learned && holds(Guard::SynFilter) && remembered() => Step::Join,
         (Step::Learn | Step::Default { .. }, Kind::First) => Step::Begin,
         (Step::Learn | Step::Refuse, _) => Step::Default { remember: false },
-        (step, _) => step,
+        _ => step,
     }
 }
 
-fn unlisted(phase: Phase, segment: Segment, remembered: impl FnOnce() -> bool) -> Step {
+fn unlisted(phase: Phase, segment: Segment, remembered: impl Fn() -> bool) -> Step {
     match (phase, segment.kind) {
         // Of a change that was taken back, a worker that does not know it yet steers still.
         (Phase::Draining, Kind::First) => Step::Default { remember: true },
@@ -133,7 +146,7 @@ const fn orphaned(kind: Kind, place: Place) -> Step {
 }
 
 /// A flow begins; or its first packet is repeated, and the one before it went to D.
-fn first(phase: Phase, remembered: impl FnOnce() -> bool) -> Step {
+fn first(phase: Phase, remembered: impl Fn() -> bool) -> Step {
     let steers = matches!(phase, Phase::Steered | Phase::Frozen);
     if steers && !(holds(Guard::SynFilter) && remembered()) {
         Step::Steer

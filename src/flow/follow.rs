@@ -28,8 +28,7 @@ impl Entry {
         Self::at(backend, Origin::Unconfirmed, segment, now)
     }
 
-    /// An entry for a flow of which `segment` is the first seen. Of a FIN it is known that it may be the flow's; what follows
-    /// elsewhere shows that it was not.
+    /// An entry for a flow of which `segment` is the first seen.
     #[must_use]
     pub fn learned(backend: BackendId, segment: Segment, now: Millis) -> Self {
         let entry = Self::at(backend, Origin::Learned, segment, now);
@@ -75,12 +74,18 @@ impl Entry {
     #[must_use]
     pub fn distance(&self, segment: Segment) -> u64 {
         match segment.place {
-            Place::Sequence { seq, ack, .. } => {
+            Place::Sequence { seq, end, ack } => {
                 let acked = match (self.ack, ack) {
                     (Some(mine), Some(its)) => distance(mine, its),
                     _ => FIRST_WINDOW,
                 };
-                u64::from(distance(seq, self.seq)) + u64::from(acked)
+                // A SYN that is repeated ends where the one before did.
+                let at = if segment.kind == Kind::First {
+                    end
+                } else {
+                    seq
+                };
+                u64::from(distance(at, self.seq)) + u64::from(acked)
             }
             Place::Tag { tag, .. } => u64::from(tag != self.seq),
             // About a flow that is open, if there is one.
@@ -149,18 +154,17 @@ impl Entry {
         }
     }
 
-    /// A learned entry's flow has ended if a FIN is its next packet, or the first that is known, and as long as nothing goes
-    /// beyond that: what its client acknowledges or repeats yet does not.
+    /// A learned entry's flow has ended if a FIN is its next packet, or the first that is known, until it goes on beyond
+    /// that. What stands elsewhere tells nothing of it.
     fn learned_closed(&self, closed: Closed, kind: Kind, place: Place) -> Closed {
         let Place::Sequence { seq, end, .. } = place else {
             return Closed::No;
         };
+        let goes_on = self.is_about(place) && later(self.seq, end) != self.seq;
         match kind {
             Kind::Fin if seq == self.seq || end == self.seq => Closed::Fin,
-            Kind::Fin | Kind::Within if self.near(seq) && later(self.seq, end) == self.seq => {
-                closed
-            }
-            _ => Closed::No,
+            Kind::Fin | Kind::Within if goes_on => Closed::No,
+            _ => closed,
         }
     }
 

@@ -13,7 +13,7 @@ mod time;
 pub mod transition;
 
 pub use consult::{Consulted, Flows, Packet, Plan};
-pub use decide::{Known, Step, decide};
+pub use decide::{Known, Others, Step, decide};
 pub use entries::{
     Counts, EntryTable, Fate, Found, Inserted, Limits, Listed, NoRoom, OpenError, Recovered, Ticket,
 };

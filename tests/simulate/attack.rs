@@ -84,7 +84,12 @@ fn forge_tcp(world: &mut World, victim: usize) {
         }
         3 => send(world, key, at(Kind::Within, seq, 0, Some(ack))),
         4 => send(world, key, at(Kind::Fin, seq, 1, Some(ack))),
-        _ => send(world, key, at(Kind::Reset, seq, 0, None)),
+        _ => {
+            // In its window by luck, but not where its next packet would be (RFC 5961).
+            let near = next.wrapping_add(world.random.within(1..15 << 20) as u32);
+            let seq = world.random.pick(&[seq, near]);
+            send(world, key, at(Kind::Reset, seq, 0, None));
+        }
     }
 }
 

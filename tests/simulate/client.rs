@@ -77,8 +77,10 @@ pub struct Client {
     pub strayed: Option<u64>,
     /// When a packet of it was forwarded last.
     pub seen: u64,
-    /// How many times as long as a flow of `web` it may be silent behind what it sends.
+    /// How many times as long as a flow of `web` it may be silent, by that packet.
     pub slack: u32,
+    /// The same, by what it sends now.
+    pub pace: u32,
 }
 
 /// A packet that a client sends.
@@ -115,6 +117,7 @@ impl Client {
             strayed: None,
             seen: 0,
             slack: 1,
+            pace: 1,
         }
     }
 
@@ -135,8 +138,8 @@ impl Client {
             _ => Habit::Brief,
         };
         // Half of the space is the clients', around its seam; the other is left to forgers, whose guesses are wrong. A port
-        // that is taken again soon goes on near where it was. The server's numbers are near those before by chance alone:
-        // that is arithmetic, told beside the windows.
+        // that is taken again soon goes on near where it was. The server's numbers are near those of any of the last four by
+        // chance alone: that is arithmetic, told beside the windows.
         let before = self.next;
         if again && self.traffic == Traffic::Tcp && random.percent(50) {
             self.next = before.wrapping_add(random.pick(&[1, 1 << 16, 1 << 23]));
@@ -146,7 +149,7 @@ impl Client {
         }
         self.ack = self
             .ack
-            .wrapping_add(random.within(64 << 20..1 << 31) as u32);
+            .wrapping_add(random.within(64 << 20..800 << 20) as u32);
         self.heard = self.ack;
         (self.state, self.syns, self.server) = (State::Opening, 0, None);
         (self.listed, self.by_entry, self.echoed) = (false, false, false);
@@ -331,22 +334,14 @@ impl Client {
 
     /// How long it may be silent, and yet be promised something.
     pub fn longest(&self, climate: &Climate) -> u64 {
-        match self.state {
-            State::HalfClosed => self.longest_half_closed(climate),
-            _ => self.longest_idle(climate),
-        }
-    }
-
-    fn longest_idle(&self, climate: &Climate) -> u64 {
-        u64::from(climate.idle * self.slack)
-    }
-
-    fn longest_half_closed(&self, climate: &Climate) -> u64 {
-        u64::from(climate.half_closed * self.slack)
+        u64::from(match self.state {
+            State::HalfClosed => climate.half_closed * self.slack,
+            _ => climate.idle * self.slack,
+        })
     }
 
     fn listening(&self, climate: &Climate, random: &mut Random) -> u64 {
-        let longest = self.longest_half_closed(climate);
+        let longest = u64::from(climate.half_closed * self.pace);
         match self.habit {
             Habit::Listener => random.pick(&[longest - 1, longest - 40, longest / 2]),
             _ => random.within(10..longest / 2),
@@ -354,7 +349,7 @@ impl Client {
     }
 
     fn pause(&self, climate: &Climate, random: &mut Random) -> u64 {
-        let longest = self.longest_idle(climate);
+        let longest = u64::from(climate.idle * self.pace);
         match self.habit {
             Habit::Uploader => 1,
             Habit::Brief => random.within(1..100),

@@ -214,14 +214,18 @@ impl Node {
             let (default, target) = (name(of.default()), name(of.target()));
             format!("{:?}, {default} to {target}", of.phase())
         });
-        let found = self.find(key, Segment::RELATED);
-        let entry = found.map(|found| format!("{:?}", found.entry));
+        let hash = self.flows.hasher.hash_key(key);
+        let listed = self.flows.entries.find(key, hash);
+        let entries: Vec<_> = listed
+            .all()
+            .map(|found| format!("{:?}", found.entry))
+            .collect();
         format!(
-            "{} slot {slot}: {}, {}; {}",
+            "{} slot {slot}: {}, {}; listed: {}",
             tables.services[service].name,
             name(word & !CONSULT),
             consulted.unwrap_or_else(|| "settled".to_owned()),
-            entry.unwrap_or_else(|| "not listed".to_owned())
+            entries.join(", ")
         )
     }
 

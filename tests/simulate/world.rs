@@ -65,6 +65,8 @@ struct Held {
     key: FlowKey,
     worker: usize,
     segment: Segment,
+    /// How long its client may be silent behind it, as [`Client::pace`] counts.
+    pace: u32,
     arrived: u64,
     /// When the worker read its clock to do it.
     read: u64,

@@ -34,19 +34,18 @@ impl Listed {
         }
     }
 
-    /// The entry that a packet belongs to: of those that believe it the nearest, and of such the oldest. A flow that is open,
-    /// and has acknowledged something, goes before those that have not: a forged SYN that is near it by luck would else take
-    /// it over when its acknowledgements leap.
+    /// The entry that a packet belongs to: of those that believe it the nearest, and of such the oldest. Where a flow stands
+    /// that is open, and has acknowledged something, those count for nothing that have not: a forged SYN that is near it by
+    /// luck would else take it over when its acknowledgements leap.
     #[must_use]
     pub fn of(&self, segment: Segment) -> Option<Found> {
         let believes = |found: &Found| found.entry.believes(segment) || !holds(Guard::Plausible);
-        let believing = self.all().filter(believes);
-        let rank = |found: &Found| {
-            let entry = found.entry;
-            let begins = segment.kind == Kind::First;
-            (begins || !entry.stands(segment), entry.distance(segment))
-        };
-        believing.min_by_key(rank)
+        let begins = segment.kind == Kind::First;
+        let stands = |found: Found| found.entry.stands(segment);
+        let stand = !begins && self.all().filter(believes).any(stands);
+        let counts = |found: &Found| !stand || found.entry.ack.is_some();
+        let believing = self.all().filter(believes).filter(counts);
+        believing.min_by_key(|found| found.entry.distance(segment))
     }
 
     /// The one that was learned.

@@ -92,7 +92,7 @@ impl World {
         let of = &mut self.clients[client];
         let silent = held.arrived.saturating_sub(of.seen);
         if !down {
-            of.seen = held.arrived;
+            (of.seen, of.slack) = (held.arrived, held.pace);
             if let Place::Sequence { ack: Some(ack), .. } = held.segment.place {
                 of.heard = ack;
             }

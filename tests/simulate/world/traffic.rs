@@ -21,7 +21,7 @@ impl World {
     }
 
     /// How long a client may be silent behind what it sends now: as long as every worker lets it.
-    fn slack(&self, client: usize) -> u32 {
+    fn pace(&self, client: usize) -> u32 {
         let Some(node) = &self.node else { return 1 };
         let key = &self.clients[client].key;
         let newest = std::iter::once(&*node.press.tables);
@@ -52,9 +52,9 @@ impl World {
             self.outcome.ip6 += u64::from(of.key.is_ip6());
             self.tell_of(client, || "begins".to_owned());
         }
-        let slack = self.slack(client);
+        let pace = self.pace(client);
         let of = &mut self.clients[client];
-        of.slack = slack;
+        of.pace = pace;
         let epoch = of.epoch;
         match of.step(&self.climate, &mut self.random) {
             Some(sent) => {
@@ -89,6 +89,7 @@ impl World {
             key: of.key,
             worker: of.worker,
             segment,
+            pace: of.pace,
             arrived: self.now,
             read: self.now,
             life: self.life,
