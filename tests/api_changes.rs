@@ -557,7 +557,7 @@ fn a_dry_run_names_the_services_that_nobody_serves_any_more() {
     let client = world.client();
     let back = generation(&client);
     served(&client);
-    let whole = json!([{ "service": "http", "whole": true }]);
+    let whole = json!([{ "service": "http", "whole": true, "pool": null }]);
     let looks = [
         client.delete("/services/http?dry_run"),
         client.put("/state?dry_run", &json!({})),
@@ -572,7 +572,7 @@ fn a_dry_run_names_the_services_that_nobody_serves_any_more() {
     let looked = client.put("/services/http?dry_run", &fewer).ok(200);
     assert_eq!(
         looked["unserved"],
-        json!([{ "service": "http", "whole": false }])
+        json!([{ "service": "http", "whole": false, "pool": null }])
     );
 
     // Another service takes over.
@@ -583,6 +583,58 @@ fn a_dry_run_names_the_services_that_nobody_serves_any_more() {
     let looked = client.delete("/services/http?dry_run").ok(200);
     assert_eq!(looked["unserved"], json!([]));
     assert_eq!(shares(&looked), [("service http", 251)]);
+}
+
+/// A look and the change itself.
+fn both(client: &Client, method: &str, path: &str, body: Option<&Value>) -> [Value; 2] {
+    let json = client.header("content-type", "application/json");
+    let body = body.map(|body| body.to_string().into_bytes());
+    [format!("{path}?dry_run"), path.to_owned()]
+        .map(|path| json.send(method, &path, body.as_deref()).ok(200))
+}
+
+#[test]
+fn a_change_that_leaves_a_pool_no_backend_names_the_services_it_leaves_without() {
+    let world = World::new();
+    let client = world.client();
+    let dry = json!([{ "service": "http", "whole": true, "pool": "web" }]);
+    let weightless = json!({ "weight": 0 });
+    for (method, step, body) in [
+        ("POST", "/drain", None),
+        ("PUT", "/weight", Some(&weightless)),
+        ("POST", "/maintenance", None),
+        ("DELETE", "", None),
+    ] {
+        served(&client);
+        client.post("/pools/web/backends/b/undrain").ok(200);
+        let drained = client.post("/pools/web/backends/a/drain").ok(200);
+        assert_eq!(drained["unserved"], json!([]), "b is left");
+        let path = format!("/pools/web/backends/b{step}");
+        for told in both(&client, method, &path, body) {
+            assert_eq!(told["unserved"], dry, "{path}: {told}");
+        }
+        let again = client.post("/pools/web/backends/a/drain").ok(200);
+        assert_eq!(again["unserved"], json!([]), "it was so before");
+    }
+    // Where the pool panics its last backend goes on.
+    with_blue(&client);
+    client.put("/services/http", &http_on("blue")).ok(200);
+    for told in both(&client, "POST", "/pools/blue/backends/x/maintenance", None) {
+        assert_eq!(
+            (&told["unserved"], &told["panics"][0]["pool"]),
+            (&json!([]), &json!("blue"))
+        );
+    }
+    // A service that is pointed to a pool without a backend; and one that is taken away.
+    client.put("/pools/empty", &json!({})).ok(200);
+    let empty = json!([{ "service": "http", "whole": true, "pool": "empty" }]);
+    for told in both(&client, "PUT", "/services/http", Some(&http_on("empty"))) {
+        assert_eq!(told["unserved"], empty);
+    }
+    let gone = json!([{ "service": "http", "whole": true, "pool": null }]);
+    for told in both(&client, "DELETE", "/services/http", None) {
+        assert_eq!(told["unserved"], gone);
+    }
 }
 
 #[test]

@@ -243,6 +243,33 @@ fn a_pool_that_panics_is_named_wherever_it_holds_something_back() {
 }
 
 #[test]
+fn a_pool_that_would_take_no_more_flows_is_named_before_and_after() {
+    let (_world, program) = served();
+    program.ok("backend drain web a");
+    let look = program.ok("backend drain web b --dry-run");
+    assert!(
+        look.ends_with(
+            "\nno backend of pool web would take new flows: those of service http would be dropped as no_backend until one \
+             is added, undrained or given a weight\n"
+        ),
+        "{look}"
+    );
+    let done = program.ok("backend drain web b");
+    assert!(
+        done.ends_with(
+            "\nno backend of pool web takes new flows: those of service http are dropped as no_backend until one is added, \
+             undrained or given a weight\n"
+        ),
+        "{done}"
+    );
+    let gone = program.ok("service rm http");
+    assert!(
+        gone.ends_with("\n100 % of the traffic of service http is no longer served\n"),
+        "{gone}"
+    );
+}
+
+#[test]
 fn a_backend_is_drained_and_taken_back() {
     let (world, program) = served();
     let drained = program.ok("backend drain web a --wait");

@@ -31,8 +31,15 @@ pub(super) struct Write {
 }
 
 enum Done {
-    Written(Receipt),
+    Written(Made),
     Looked(Look),
+}
+
+/// What was done, and between which states.
+struct Made {
+    receipt: Receipt,
+    before: Arc<State>,
+    after: Arc<State>,
 }
 
 /// What a dry run saw.
@@ -56,7 +63,7 @@ impl Write {
             self.execute(node, command)
         });
         let outcome = match done.await?? {
-            Done::Written(receipt) => Outcome::Receipt(receipt),
+            Done::Written(made) => Outcome::Receipt(made.tell().await),
             Done::Looked(look) => Outcome::Preview(look.tell().await),
         };
         Ok(Json(outcome))
@@ -75,11 +82,26 @@ impl Write {
         }
         let before = Arc::clone(node.ledger().state());
         let receipt = Receipt::from(node.execute(&request)?);
-        Ok(Done::Written(Receipt {
+        let receipt = Receipt {
             cuts: cut.filter(|_| receipt.changed),
-            panics: panics(&before, node.ledger().state()),
             ..receipt
+        };
+        Ok(Done::Written(Made {
+            receipt,
+            before,
+            after: Arc::clone(node.ledger().state()),
         }))
+    }
+}
+
+impl Made {
+    async fn tell(self) -> Receipt {
+        let (before, after) = (&self.before, &self.after);
+        Receipt {
+            panics: panics(before, after),
+            unserved: unserved(before, after).await,
+            ..self.receipt
+        }
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Receipt {
     pub cuts: Option<Cuts>,
     /// Pools whose tables this write would change, and that stay as they are since they panic.
     pub panics: Vec<Panic>,
+    /// Services whose traffic is no longer served since this write.
+    pub unserved: Vec<Unserved>,
 }
 
 /// A pool that panics: more of its weight than it admits is taken for dead, which is doubted, so its table stays as it is.
@@ -90,13 +92,16 @@ pub struct Preview {
     pub panics: Vec<Panic>,
 }
 
-/// A service whose traffic would no longer be served, by it or by another one.
+/// A service whose traffic is no longer served, by it or by another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Unserved {
     /// Its name, as it is now.
     pub service: String,
-    /// Whether that is all of its traffic; if not, some of its addresses or ports would still be served.
+    /// Whether that is all of its traffic; if not, some of its addresses or ports are still served.
     pub whole: bool,
+    /// Its pool, where that is why: no backend of it takes new flows, which are dropped as `no_backend`. Flows that are
+    /// there stay with their backends. Null: the packets are no service's, and the host's.
+    pub pool: Option<String>,
 }
 
 /// How much of a pool's or service's traffic would go to other backends.
@@ -174,6 +179,7 @@ impl From<ledger::Receipt> for Receipt {
             pending: receipt.pending.map(Pending::from),
             cuts: None,
             panics: Vec::new(),
+            unserved: Vec::new(),
         }
     }
 }
