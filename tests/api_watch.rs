@@ -198,6 +198,37 @@ fn readiness_is_told_with_its_checks() {
     assert_eq!(client.get("/livez").body, "ok");
 }
 
+/// What can't be stored is refused, and packets flow on.
+#[test]
+fn a_store_that_fails_is_told_and_the_node_stays_ready() {
+    let world = World::new();
+    let client = world.client();
+    let full = |yes: bool| {
+        world.node(move |node| node.full.store(yes, std::sync::atomic::Ordering::Relaxed))
+    };
+    let store = || client.get("/readyz?verbose").ok(200)["checks"][1].clone();
+    let degraded = || client.get("/node").ok(200)["degraded"].clone();
+    assert_eq!(
+        store(),
+        json!({ "name": "store", "ok": true, "decides": false, "detail": "the last write did not fail" })
+    );
+    full(true);
+    client.post(DRAIN).problem(503);
+    let failing = store();
+    assert_eq!(
+        (&failing["name"], &failing["ok"]),
+        (&json!("store"), &json!(false))
+    );
+    let detail = failing["detail"].as_str().unwrap();
+    assert!(detail.contains("no space to write the disk"), "{detail}");
+    assert_eq!(degraded(), json!([failing]));
+    assert_eq!(client.get("/node").ok(200)["ready"], true);
+    full(false);
+    assert_eq!(store(), failing, "nothing was written since");
+    client.post(DRAIN).ok(200);
+    assert_eq!((&store()["ok"], degraded()), (&json!(true), json!([])));
+}
+
 /// A client whose slot leads to `f1`, and so moves with it.
 fn client_of_f1(world: &World, protocol: &str) -> String {
     let asked = (1..1_000).map(|port| {

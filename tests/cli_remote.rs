@@ -109,6 +109,21 @@ fn people_get_tables() {
 }
 
 #[test]
+fn a_store_that_fails_is_told_by_the_status() {
+    let (world, program) = served();
+    assert!(!program.ok("status").contains("degraded"));
+    world.node(|node| node.full.store(true, std::sync::atomic::Ordering::Relaxed));
+    let refused = program.fails("backend drain web a", 69);
+    assert!(refused.contains("no space"), "{refused}");
+    let status = program.ok("status");
+    assert!(status.contains("ready         yes\n"), "{status}");
+    assert!(
+        status.contains("degraded      store: the last write failed, changes are not kept"),
+        "{status}"
+    );
+}
+
+#[test]
 fn writes_do_what_they_say_and_nothing_else() {
     let (world, program) = served();
     program.ok("backend set web b --address 10.0.0.3");
