@@ -270,6 +270,43 @@ fn odd_command_lines_are_refused_before_anything_is_sent() {
     }
 }
 
+/// A path with an empty name would be that of something else.
+#[test]
+fn empty_names_are_refused_before_anything_is_sent() {
+    let program = Program {
+        api: "unix:/nowhere/api.sock".to_owned(),
+    };
+    for words in [
+        "backend add web _ 10.0.0.1",
+        "backend add _ a 10.0.0.1",
+        "backend set web _ --weight 5",
+        "backend list _",
+        "backend drain web _ --wait",
+        "backend rm web _",
+        "pool add _",
+        "pool show _",
+        "pool set _ --idle 5s",
+        "pool rm _",
+        "service add _ --address 203.0.113.10 --protocol tcp --port 80 --pool web",
+        "service add http --address 203.0.113.10 --protocol tcp --port 80 --pool _",
+        "service set _ --pool web",
+        "service set http --pool _",
+        "service show _",
+        "service rm _",
+        "show flows --pool _",
+        "show flows --backend _",
+        "transition force _",
+    ] {
+        for nothing in ["", " "] {
+            let words = words.split(' ');
+            let words = words.map(|word| if word == "_" { nothing } else { word });
+            let output = program.command("").args(words).output().unwrap();
+            let run = Run::of(output).ends(2);
+            assert!(run.err.contains("this name is empty"), "{run:?}");
+        }
+    }
+}
+
 /// As `check --config` has it.
 #[test]
 fn a_file_that_cant_be_read_is_a_fault_as_that_of_the_configuration_is() {

@@ -9,7 +9,7 @@ use hyper::Method;
 use super::EXIT_CODES;
 use super::connection::Connection;
 use super::error::Error;
-use super::route::Route;
+use super::route::{Route, name};
 use super::session::{Session, Write};
 use crate::cli::{Exit, Failure};
 use crate::control::api::schema::Forced;
@@ -42,6 +42,7 @@ Examples:
 #[derive(Debug, Args)]
 struct ForceArgs {
     /// The pool
+    #[arg(value_parser = name)]
     pool: String,
     /// Do not ask
     #[arg(long, short, conflicts_with = "dry_run")]
