@@ -286,6 +286,48 @@ fn faults_of_every_kind_are_told_at_once() {
 }
 
 #[test]
+fn a_key_that_is_given_twice_is_refused_with_its_place() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    let before = client.get("/state").body;
+    let json = client.header("content-type", "application/json");
+    for (path, body, places) in [
+        (
+            "/pools/web",
+            r#"{"backends": {"a": {"address": "10.0.0.1"}, "a": {"address": "10.0.0.2"}}}"#,
+            vec!["/pools/web/backends/a: the key \"a\" is given twice"],
+        ),
+        (
+            "/pools/web/backends/a/weight",
+            r#"{"weight": 1, "weight": 2}"#,
+            vec!["/pools/web/backends/a/weight: the key \"weight\" is given twice"],
+        ),
+        (
+            "/services/http",
+            r#"{"address": "203.0.113.10", "protocol": "tcp", "ports": [80], "pool": "web", "pool": "web"}"#,
+            vec!["/services/http/pool: the key \"pool\" is given twice"],
+        ),
+        (
+            "/state",
+            r#"{"pools": {"web": {}, "web": {"idle_ms": 5000}, "p": {"encap": 1}}, "services": {}, "services": {}}"#,
+            vec![
+                "/pools/web: the key \"web\" is given twice",
+                "/services: the key \"services\" is given twice",
+                "/pools/p/encap: ",
+            ],
+        ),
+    ] {
+        let told = json.send("PUT", path, Some(body.as_bytes())).faults(422);
+        assert_eq!(told.len(), places.len(), "{told:?}");
+        for (told, place) in told.iter().zip(places) {
+            assert!(told.starts_with(place), "{told}");
+        }
+    }
+    assert_eq!(client.get("/state").body, before);
+}
+
+#[test]
 fn what_is_no_request_is_refused() {
     let world = World::new();
     let client = world.client();

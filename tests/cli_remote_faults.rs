@@ -346,6 +346,27 @@ fn a_file_that_is_none_is_a_fault_with_its_place() {
 }
 
 #[test]
+fn a_file_with_a_key_twice_is_a_fault_before_anything_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::at(&folder.path().join("none.sock"));
+    for (name, text, told) in [
+        (
+            "state.json",
+            r#"{"pools": {"web": {"backends": {}}, "web": {}}}"#,
+            "\n  /pools/web: the key \"web\" is given twice\n",
+        ),
+        ("state.toml", "[pools.web]\n[pools.web]\n", "duplicate key"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        for command in ["diff", "apply"] {
+            let text = program.fails(&format!("{command} {}", path.display()), 78);
+            assert!(text.contains(name) && text.contains(told), "{text}");
+        }
+    }
+}
+
+#[test]
 fn completions_and_the_manual_know_every_command() {
     let program = Program { api: String::new() };
     let manual = program.ok("man");
