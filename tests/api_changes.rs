@@ -731,8 +731,10 @@ fn a_change_that_waits_is_confirmed_or_rolled_back() {
         .post("/pools/web/backends/a/drain?confirm_within_ms=1")
         .problem(400);
     let waiting = client.get("/state").etag();
-    assert_eq!(client.post("/confirm").ok(200)["pending"], json!(null));
+    let seen = client.header("if-match", &waiting);
+    assert_eq!(seen.post("/confirm").ok(200)["pending"], json!(null));
     assert_ne!(client.get("/state").etag(), waiting);
+    seen.post("/confirm").problem(412);
     client.post("/confirm").problem(409);
 
     client

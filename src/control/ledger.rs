@@ -141,7 +141,7 @@ impl Ledger {
     /// The tag of a resource; `None` if it is not there.
     #[must_use]
     pub fn etag(&self, resource: &Resource) -> Option<ETag> {
-        etag::of(&self.state, self.head.generation, resource)
+        etag::of(&self.state, &self.head, resource)
     }
 
     /// Checks a request and does it; the generation is stored when this returns.
@@ -248,7 +248,7 @@ impl Ledger {
         Receipt {
             generation: self.head.generation,
             changed,
-            etag: etag::of_generation(self.head.generation),
+            etag: etag::of_head(&self.head),
             pending: self.head.pending.clone(),
         }
     }

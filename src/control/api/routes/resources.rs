@@ -31,14 +31,7 @@ pub(crate) async fn state(
     });
     let (state, generation, pending, tag) = now.await?;
     let current = CurrentState::of(&state, generation, pending.map(Pending::from));
-    // The whole state always has a tag. A confirmation changes what is answered, and no generation.
-    let tag = tag.map_or_else(String::new, |tag| tag.0);
-    let waits = if current.pending.is_some() {
-        "-pending"
-    } else {
-        ""
-    };
-    Ok(known.answer(&ETag(format!("{tag}{waits}")), &current))
+    answer(&known, tag.map(|tag| (current, tag)), "there is no state")
 }
 
 /// All services
