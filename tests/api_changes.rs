@@ -437,6 +437,51 @@ fn conditions_of_a_write_are_kept() {
     );
 }
 
+/// So that a writer needs not read in between.
+#[test]
+fn a_write_answers_the_tag_that_its_object_has_then() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    let json = client.header("content-type", "application/json");
+    let told = |answer: &Value, key: &str| format!("\"{}\"", answer[key].as_str().unwrap());
+    let all = json!({ "pools": { "web": web() } });
+    for (path, method, step, body) in [
+        ("/pools/web", "PUT", "", Some(web())),
+        ("/services/http", "PUT", "", Some(http_on("web"))),
+        ("/pools/web/backends/a", "POST", "/drain", None),
+        (
+            "/pools/web/backends/a",
+            "PUT",
+            "/weight",
+            Some(json!({ "weight": 7 })),
+        ),
+        ("/pools/web/backends/a", "DELETE", "", None),
+        ("/state", "PUT", "", Some(all)),
+    ] {
+        let body = body.map(|body| body.to_string().into_bytes());
+        let answer = json
+            .send(method, &format!("{path}{step}"), body.as_deref())
+            .ok(200);
+        assert_eq!(
+            told(&answer, "etag"),
+            client.get(path).etag(),
+            "{path}{step}"
+        );
+        assert_eq!(told(&answer, "state_etag"), client.get("/state").etag());
+    }
+    let back = client.post("/generations/2/rollback").ok(200);
+    assert_eq!(back["etag"], back["state_etag"]);
+    let tag = told(&client.put("/pools/web", &web()).ok(200), "etag");
+    let seen = client.header("if-match", &tag);
+    client.delete("/services/http").ok(200);
+    let gone = seen.delete("/pools/web").ok(200);
+    assert_eq!(
+        (&gone["changed"], &gone["etag"]),
+        (&json!(true), &json!(null))
+    );
+}
+
 #[test]
 fn a_dry_run_tells_what_would_move_and_changes_nothing() {
     let world = World::new();

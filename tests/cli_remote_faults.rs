@@ -21,7 +21,7 @@ fn problem(status: u16, detail: &str) -> String {
 }
 
 fn receipt() -> String {
-    json!({ "generation": 5, "changed": true, "etag": "g5", "pending": null, "cuts": null, "panics": [], "unserved": [] })
+    json!({ "generation": 5, "changed": true, "etag": "b5", "state_etag": "g5", "pending": null, "cuts": null, "panics": [], "unserved": [] })
         .to_string()
 }
 

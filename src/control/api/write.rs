@@ -6,6 +6,7 @@ use axum::Json;
 
 use super::Api;
 use super::access::Caller;
+use super::condition::Demands;
 use super::moves::{Standings, doubted, moves};
 use super::node::Node;
 use super::panics::panics;
@@ -13,7 +14,7 @@ use super::query::ChangeQuery;
 use super::schema::{Cuts, Outcome, Preview, Problem, Receipt};
 use super::unserved::unserved;
 use crate::control::command::Command;
-use crate::control::ledger::{self, Precondition, Request};
+use crate::control::ledger::{self, Request, Resource};
 use crate::control::state::State;
 use crate::control::store::WallTime;
 
@@ -26,8 +27,10 @@ pub(super) struct Write {
     pub caller: Caller,
     /// For a look, or for some time.
     pub query: ChangeQuery,
-    /// What must hold.
-    pub preconditions: Vec<Precondition>,
+    /// What is written.
+    pub resource: Resource,
+    /// What must hold of it.
+    pub demands: Demands,
 }
 
 enum Done {
@@ -73,7 +76,7 @@ impl Write {
         let cut = cut(node, &command);
         let request = Request {
             command,
-            preconditions: self.preconditions,
+            preconditions: self.demands.of(&self.resource),
             author: self.caller.name,
             confirm_within: self.query.confirm_within_ms,
         };
@@ -83,6 +86,7 @@ impl Write {
         let before = Arc::clone(node.ledger().state());
         let receipt = Receipt::from(node.execute(&request)?);
         let receipt = Receipt {
+            etag: node.ledger().etag(&self.resource).map(|tag| tag.0),
             cuts: cut.filter(|_| receipt.changed),
             ..receipt
         };

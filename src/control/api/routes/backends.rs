@@ -36,7 +36,8 @@ pub(crate) async fn put(
     let write = Write {
         caller,
         query,
-        preconditions: demands.of(&resource(&pool, &name)),
+        resource: resource(&pool, &name),
+        demands,
     };
     let choose = move |node: &mut dyn Node| {
         let changes = match mode(node, &pool, &name)? {
@@ -68,7 +69,8 @@ pub(crate) async fn delete(
     let write = Write {
         caller,
         query: query.into(),
-        preconditions: demands.of(&resource(&pool, &name)),
+        resource: resource(&pool, &name),
+        demands,
     };
     let now = query.now;
     let choose = move |node: &mut dyn Node| {
@@ -96,7 +98,8 @@ pub(crate) async fn weight(
     let write = Write {
         caller,
         query,
-        preconditions: demands.of(&resource(&pool, &name)),
+        resource: resource(&pool, &name),
+        demands,
     };
     let choose = move |node: &mut dyn Node| {
         present(node, &pool, &name)?;
@@ -167,7 +170,8 @@ async fn operate(
     let write = Write {
         caller,
         query: query.into(),
-        preconditions: demands.of(&resource(&of.0, &of.1)),
+        resource: resource(&of.0, &of.1),
+        demands,
     };
     let choose = move |node: &mut dyn Node| {
         present(node, &of.0, &of.1)?;

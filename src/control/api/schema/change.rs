@@ -38,8 +38,11 @@ pub struct Receipt {
     pub generation: u64,
     /// Whether this write made it.
     pub changed: bool,
-    /// The entity tag of the whole state, without its quotes.
-    pub etag: String,
+    /// The entity tag that the service, pool or backend of the path has now, without its quotes: what `If-Match` of the
+    /// next write there takes. Null: it is gone. Where the path names none of them it is that of the whole state.
+    pub etag: Option<String>,
+    /// The entity tag of the whole state, without its quotes: for `PUT /state`.
+    pub state_etag: String,
     /// The change that waits for its confirmation now.
     pub pending: Option<Pending>,
     /// What was cut, if this write cut flows.
@@ -175,7 +178,8 @@ impl From<ledger::Receipt> for Receipt {
         Self {
             generation: receipt.generation.0,
             changed: receipt.changed,
-            etag: receipt.etag.0,
+            etag: None,
+            state_etag: receipt.etag.0,
             pending: receipt.pending.map(Pending::from),
             cuts: None,
             panics: Vec::new(),
