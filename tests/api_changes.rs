@@ -285,6 +285,81 @@ fn faults_of_every_kind_are_told_at_once() {
     assert!(detail.contains("more may follow"), "{detail}");
 }
 
+/// Texts that the file's faults share are no TOML.
+#[test]
+fn what_to_do_is_told_in_the_apis_own_terms() {
+    let world = World::new();
+    let client = world.client();
+    let pool = json!({
+        "encap": "l2dsr", "idle_ms": 5, "half_closed_ms": 4_000_000_000_u32, "reset_ms": 0, "slow_start_ms": 90_000_000,
+        "backends": { "a": { "address": "10.0.0.1", "weight": 0 } },
+    });
+    let many = (0..252).map(|n| (format!("b{n}"), json!({ "address": format!("10.0.1.{n}") })));
+    let many: serde_json::Map<String, Value> = many.collect();
+    let service = |address: &str, ports: Value| json!({ "address": address, "protocol": "tcp", "ports": ports, "flows": "quic", "pool": "p" });
+    let wrong = json!({
+        "pools": { "p": pool, "many": { "backends": many } },
+        "services": {
+            "a": service("2001:db8::1", json!([])),
+            "b": service("203.0.113.11", json!([0])),
+            "c": service("203.0.113.12", json!(["9-8"])),
+        },
+    });
+    let problem = client.put("/state", &wrong).problem(422);
+    let faults = problem["faults"].as_array().unwrap();
+    let told: Vec<(&str, &str)> = faults
+        .iter()
+        .map(|of| (of["path"].as_str().unwrap(), of["hint"].as_str().unwrap()))
+        .collect();
+    for (path, hint) in [
+        (
+            "/pools/many/backends",
+            "set `maglev.slots` to 25219 in the configuration file, a hundred times as many",
+        ),
+        (
+            "/pools/p/backends",
+            "a pool that is to drop everything has no backends at all",
+        ),
+        (
+            "/pools/p/half_closed_ms",
+            "write an integer from 1000 to 604800000: milliseconds",
+        ),
+        (
+            "/pools/p/idle_ms",
+            "write an integer from 1000 to 604800000: milliseconds",
+        ),
+        (
+            "/pools/p/reset_ms",
+            "write an integer from 1000 to 604800000: milliseconds",
+        ),
+        (
+            "/pools/p/slow_start_ms",
+            "write an integer from 0 to 86400000: milliseconds",
+        ),
+        (
+            "/services/a/address",
+            "use a pool whose `encap` is \"ipip\"",
+        ),
+        (
+            "/services/a/ports",
+            "write a list such as [80, \"8000-8099\"], or \"any\" in place of it",
+        ),
+        (
+            "/services/b/ports",
+            "begin at 1, or write \"any\" in place of the list",
+        ),
+    ] {
+        let found = told.iter().any(|of| of.0 == path && of.1.contains(hint));
+        assert!(found, "{path} {hint}: {told:#?}");
+    }
+    for (path, hint) in told {
+        assert!(
+            !hint.contains(" = ") && !hint.contains("[["),
+            "{path}: {hint}"
+        );
+    }
+}
+
 #[test]
 fn a_key_that_is_given_twice_is_refused_with_its_place() {
     let world = World::new();
