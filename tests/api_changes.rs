@@ -847,6 +847,16 @@ fn a_change_that_waits_is_confirmed_or_rolled_back() {
     assert_eq!(client.get("/state").ok(200)["pending"], receipt["pending"]);
     assert_eq!(client.get("/node").ok(200)["pending"], receipt["pending"]);
     client.put("/pools/green", &web()).problem(409);
+    for span in ["0", "86400001", "5000000000"] {
+        let path = format!("/pools/green?confirm_within_ms={span}");
+        let told = client.put(&path, &web()).problem(400);
+        let detail =
+            format!("confirm_within_ms: {span} is out of range: possible are 1 to 86400000");
+        assert_eq!(told["detail"], detail);
+    }
+    client
+        .put("/pools/green?confirm_within_ms=soon", &web())
+        .problem(400);
     client
         .post("/pools/web/backends/a/drain?confirm_within_ms=1")
         .problem(400);

@@ -307,6 +307,17 @@ fn empty_names_are_refused_before_anything_is_sent() {
     }
 }
 
+#[test]
+fn a_wait_for_a_confirmation_has_its_bounds() {
+    let program = Program {
+        api: "unix:/nowhere/api.sock".to_owned(),
+    };
+    for span in ["0s", "25h", "999h", "86400001ms"] {
+        let text = program.fails(&format!("apply state.json --confirm {span}"), 2);
+        assert!(text.contains("possible are 1ms to 24h"), "{text}");
+    }
+}
+
 /// As `check --config` has it.
 #[test]
 fn a_file_that_cant_be_read_is_a_fault_as_that_of_the_configuration_is() {

@@ -21,6 +21,8 @@ pub const MAX_WEIGHT: u32 = 65_535;
 pub const SILENCE: RangeInclusive<Millis> = Millis::seconds(1)..=Millis::seconds(7 * 86_400);
 /// How long a backend may take to grow.
 pub const SLOW_START: RangeInclusive<Millis> = Millis(0)..=Millis::seconds(86_400);
+/// How long a change may wait for its confirmation.
+pub const CONFIRMATION: RangeInclusive<Millis> = Millis(1)..=Millis::seconds(86_400);
 /// A share in percent.
 pub const PERCENT: RangeInclusive<u8> = 0..=100;
 

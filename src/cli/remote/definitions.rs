@@ -17,7 +17,7 @@ use super::outcome;
 use super::route::Route;
 use super::session::Write;
 use crate::cli::{Exit, Failure};
-use crate::config::Millis;
+use crate::config::{Millis, limits};
 use crate::control::api::doubled;
 use crate::control::api::schema::Preview;
 use crate::control::state;
@@ -50,8 +50,8 @@ A file in TOML:
 pub struct ApplyArgs {
     /// The file; - is standard input
     file: PathBuf,
-    /// Roll back by itself unless confirmed within this time, such as 60s
-    #[arg(long, value_name = "SPAN", conflicts_with = "dry_run")]
+    /// Roll back by itself unless confirmed within this time, such as 60s, at most 24h
+    #[arg(long, value_name = "SPAN", conflicts_with = "dry_run", value_parser = confirmation)]
     confirm: Option<Millis>,
     #[command(flatten)]
     change: ChangeArgs,
@@ -75,6 +75,14 @@ pub struct DiffArgs {
     file: PathBuf,
     #[command(flatten)]
     connection: Connection,
+}
+
+fn confirmation(text: &str) -> Result<Millis, String> {
+    let span: Millis = text.parse()?;
+    if !limits::CONFIRMATION.contains(&span) {
+        return Err(format!("{span} is out of range: possible are 1ms to 24h"));
+    }
+    Ok(span)
 }
 
 /// Applies the file.
