@@ -161,6 +161,44 @@ fn waiting_ends_with_the_stage_or_with_the_time() {
     assert_eq!(waiting.join().unwrap().ok(200)["stage"], "settled");
 }
 
+/// As README and the help of `--wait` and `show transitions` have it.
+#[test]
+fn a_generation_is_settled_when_no_pool_moves_any_more() {
+    let world = World::new();
+    let client = world.client();
+    let web = |weight: u32| {
+        let backends = json!({ "a": { "address": "10.0.0.1", "weight": weight }, "b": { "address": "10.0.0.2" } });
+        let pool = json!({ "idle_ms": 1_000, "backends": backends });
+        client.put("/pools/web", &pool).ok(200)["generation"].clone()
+    };
+    web(100);
+    let generation = web(7);
+    let stage = |wait: &str| {
+        let path = format!("/generations/{generation}?wait={wait}&timeout_ms=10000");
+        client.get(&path).ok(200)["stage"].clone()
+    };
+    let newest = client.post(DRAIN).ok(200)["generation"].clone();
+    let steered = format!("/generations/{newest}?wait=steered");
+    client.get(&steered).ok(200);
+    let consulted = || {
+        world.node(|node| {
+            let views = node.controller.views().reports(node.now);
+            let consulted = views.map(|view| (view.pool.to_string(), view.progress.consulted > 0));
+            consulted.collect::<Vec<_>>()
+        })
+    };
+    let of = |files, web| vec![("files".to_owned(), files), ("web".to_owned(), web)];
+    while consulted() == of(true, true) {
+        world.node(|node| node.pass(Millis(100)));
+    }
+    assert_eq!(consulted(), of(true, false), "its own pool is settled");
+    assert_eq!(stage("steered"), "steered", "another one is not");
+    world.node(|node| node.pass(Millis::seconds(7_501)));
+    assert_eq!(stage("settled"), "settled");
+    // What is settled is reported as well.
+    assert_eq!(consulted(), of(false, false));
+}
+
 #[test]
 fn the_log_is_told_newest_first_and_in_pages() {
     let world = World::new();

@@ -378,6 +378,25 @@ fn a_file_with_a_key_twice_is_a_fault_before_anything_is_sent() {
 }
 
 #[test]
+fn the_help_says_what_settled_means_and_that_settled_pools_are_listed() {
+    let program = Program { api: String::new() };
+    for (words, told) in [
+        (
+            "pool set --help",
+            "no slot of any pool moves any more, and the flows that were listed",
+        ),
+        (
+            "show transitions --help",
+            "Those that are settled are listed, too",
+        ),
+    ] {
+        let help = program.ok(words);
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains(told), "{words}: {help}");
+    }
+}
+
+#[test]
 fn completions_and_the_manual_know_every_command() {
     let program = Program { api: String::new() };
     let manual = program.ok("man");

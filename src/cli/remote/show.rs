@@ -37,7 +37,10 @@ pub struct ShowArgs {
 enum What {
     /// All services, and all pools with their backends
     State,
-    /// Views whose slots move from one backend to another, and how far they are
+    /// How far the slots of all pools are that move from one backend to another
+    ///
+    /// A line for each pool, and for each service on its way to another pool. Those that are settled are listed, too: no
+    /// slot of them moves or is consulted.
     Transitions,
     /// Flows that are listed because their slot moves
     Flows(FlowsArgs),

@@ -132,7 +132,8 @@ pub(super) struct LogQuery {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WaitQuery {
-    /// Answers when it is as far as this.
+    /// Answers when it is as far as this. `settled`: no slot of any pool moves any more, and all flows that were listed
+    /// meanwhile have ended; so later changes put it off.
     #[param(inline)]
     pub wait: Option<Stage>,
     /// For how long at most, up to an hour; 30 s if left out.
