@@ -140,10 +140,14 @@ fn what_is_not_there_is_not_found() {
         "/pools/x/backends",
         "/pools/files/backends/x",
         "/flows?pool=x",
+        "/flows?backend=x",
+        "/flows?pool=files&backend=x",
         "/generations/77",
     ] {
         client.get(path).problem(404);
     }
+    client.get("/flows?backend=f1").ok(200);
+    client.get("/flows?pool=files&backend=f1").ok(200);
     let weight = json!({ "weight": 1 });
     client
         .put("/pools/files/backends/x/weight", &weight)

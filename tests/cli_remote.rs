@@ -458,6 +458,18 @@ fn what_is_there_is_not_added_and_what_is_not_there_not_removed() {
         ("backend drain web z", "no backend of this name"),
         ("backend list nowhere", "no pool has this name"),
         ("show flows --pool nowhere", "no pool has this name"),
+        (
+            "show flows --backend z",
+            "no pool has a backend of this name",
+        ),
+        (
+            "show flows --pool web --backend z",
+            "no backend of this name",
+        ),
+        (
+            "show flows --pool web --backend f1",
+            "no backend of this name",
+        ),
         ("backend set web z --weight 5", "no backend of this name"),
         ("service show nowhere", "no service has this name"),
         ("pool set nowhere --idle 5s", "no pool has this name"),

@@ -166,6 +166,29 @@ fn a_drain_shows_the_flows_that_are_left() {
 }
 
 #[test]
+fn a_backend_that_somebody_removes_meanwhile_has_no_flow_left() {
+    let script = Script::new(vec![
+        ("POST /pools/web/backends/a/drain", 200, receipt()),
+        ("GET /generations/5?wait=armed", 200, "{}".to_owned()),
+        ("GET /transitions", 200, views(1, 0)),
+        (
+            "GET /generations/5?wait=settled",
+            504,
+            problem(504, "steered"),
+        ),
+        ("GET /transitions", 200, "[]".to_owned()),
+        (
+            "GET /flows?pool=web&backend=a&limit=1",
+            404,
+            problem(404, "gone"),
+        ),
+    ]);
+    let run = script.program().run("backend drain web a --wait").ends(0);
+    script.done();
+    assert!(run.out.ends_with("a has no flow left\n"), "{run:?}");
+}
+
+#[test]
 fn an_appliance_that_goes_away_while_it_is_waited_for_is_unreachable() {
     let script = Script::new(vec![
         ("POST /pools/web/backends/a/drain", 200, receipt()),

@@ -125,8 +125,11 @@ fn count(session: &Session, of: &NameArgs) -> Result<u64, Error> {
         .with("pool", &of.pool)
         .with("backend", &of.name)
         .with("limit", 1);
-    let flows: Flows = session.get(&route)?.read()?;
-    Ok(flows.total)
+    match session.get(&route) {
+        // Somebody has removed it meanwhile, and it went with its last flow.
+        Err(error) if error.status() == 404 => Ok(0),
+        answer => Ok(answer?.read::<Flows>()?.total),
+    }
 }
 
 fn late(of: &NameArgs, left: Left) -> Error {

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 
-use super::resources::NO_POOL;
+use super::resources::{NO_BACKEND, NO_POOL};
 use crate::control::api::Api;
 use crate::control::api::access::{Admin, Operator};
 use crate::control::api::body::{Body, form};
@@ -196,6 +196,6 @@ fn mode(node: &dyn Node, pool: &str, name: &str) -> Result<Option<Mode>, Problem
 }
 
 fn present(node: &dyn Node, pool: &str, name: &str) -> Result<(), Problem> {
-    let absent = || Problem::not_found("this pool has no backend of this name");
+    let absent = || Problem::not_found(NO_BACKEND);
     mode(node, pool, name)?.map(drop).ok_or_else(absent)
 }
