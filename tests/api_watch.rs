@@ -78,7 +78,7 @@ fn another_hash_key_is_told_as_a_generation() {
     assert_eq!(told["author"], "file");
     assert_eq!(
         told["summary"],
-        "load the file: 1 services, 1 pools, 2 backends; another hash key: 2222 in place of 1111"
+        "load the file: 1 service, 1 pool, 2 backends; another hash key: 2222 in place of 1111"
     );
 }
 

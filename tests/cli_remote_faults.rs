@@ -160,7 +160,7 @@ fn a_drain_shows_the_flows_that_are_left() {
         "a: 0 listed flows, 0 slots moving\n\
          a: 3 listed flows, 40 slots moving\n\
          a: 2 listed flows, 0 slots moving\n\
-         a: 1 listed flows, 0 slots moving\n\
+         a: 1 listed flow, 0 slots moving\n\
          a: 0 listed flows, 0 slots moving\n"
     );
 }
@@ -255,6 +255,19 @@ fn nobody_to_ask_is_no_yes() {
     assert!(run.err.contains("say --yes"), "{run:?}");
     let run = script.program().run("transition force web --yes").ends(0);
     assert!(run.out.ends_with("4 slots went over\n"), "{run:?}");
+    script.done();
+    let one = json!({ "pool": "web", "flips": 1, "breaks": { "unlisted_possible_slots": 0 } })
+        .to_string();
+    let script = Script::new(vec![
+        ("POST /transitions/web/force?dry_run=true", 200, one.clone()),
+        ("POST /transitions/web/force HTTP", 200, one),
+    ]);
+    let out = script.program().ok("transition force web --yes");
+    assert!(
+        out.starts_with("1 slot of pool web would go over; "),
+        "{out}"
+    );
+    assert!(out.ends_with("\n1 slot went over\n"), "{out}");
     script.done();
 }
 

@@ -14,7 +14,7 @@ use super::outcome;
 use super::route::Route;
 use super::session::{Session, Write};
 use crate::cli::Exit;
-use crate::config::Millis;
+use crate::config::{Millis, counted};
 use crate::control::api::schema::{Flows, Outcome, Transition};
 
 /// Between two looks. It is the node that waits, and answers sooner when all is done.
@@ -143,7 +143,8 @@ fn late(of: &NameArgs, left: Left) -> Error {
 impl std::fmt::Display for Left {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { flows, moving } = self;
-        write!(f, "{flows} listed flows, {moving} slots moving")
+        let (flows, slots) = (counted(*flows, "listed flow"), counted(*moving, "slot"));
+        write!(f, "{flows}, {slots} moving")
     }
 }
 
