@@ -140,10 +140,14 @@ fn what_is_not_there_is_not_found() {
         "/pools/x/backends",
         "/pools/files/backends/x",
         "/flows?pool=x",
+        "/flows?backend=x",
+        "/flows?pool=files&backend=x",
         "/generations/77",
     ] {
         client.get(path).problem(404);
     }
+    client.get("/flows?backend=f1").ok(200);
+    client.get("/flows?pool=files&backend=f1").ok(200);
     let weight = json!({ "weight": 1 });
     client
         .put("/pools/files/backends/x/weight", &weight)
@@ -285,6 +289,123 @@ fn faults_of_every_kind_are_told_at_once() {
     assert!(detail.contains("more may follow"), "{detail}");
 }
 
+/// Texts that the file's faults share are no TOML.
+#[test]
+fn what_to_do_is_told_in_the_apis_own_terms() {
+    let world = World::new();
+    let client = world.client();
+    let pool = json!({
+        "encap": "l2dsr", "idle_ms": 5, "half_closed_ms": 4_000_000_000_u32, "reset_ms": 0, "slow_start_ms": 90_000_000,
+        "backends": { "a": { "address": "10.0.0.1", "weight": 0 } },
+    });
+    let many = (0..252).map(|n| (format!("b{n}"), json!({ "address": format!("10.0.1.{n}") })));
+    let many: serde_json::Map<String, Value> = many.collect();
+    let service = |address: &str, ports: Value| json!({ "address": address, "protocol": "tcp", "ports": ports, "flows": "quic", "pool": "p" });
+    let wrong = json!({
+        "pools": { "p": pool, "many": { "backends": many } },
+        "services": {
+            "a": service("2001:db8::1", json!([])),
+            "b": service("203.0.113.11", json!([0])),
+            "c": service("203.0.113.12", json!(["9-8"])),
+        },
+    });
+    let problem = client.put("/state", &wrong).problem(422);
+    let faults = problem["faults"].as_array().unwrap();
+    let told: Vec<(&str, &str)> = faults
+        .iter()
+        .map(|of| (of["path"].as_str().unwrap(), of["hint"].as_str().unwrap()))
+        .collect();
+    for (path, hint) in [
+        (
+            "/pools/many/backends",
+            "set `maglev.slots` to 25219 in the configuration file, a hundred times as many",
+        ),
+        (
+            "/pools/p/backends",
+            "a pool that is to drop everything has no backends at all",
+        ),
+        (
+            "/pools/p/half_closed_ms",
+            "write an integer from 1000 to 604800000: milliseconds",
+        ),
+        (
+            "/pools/p/idle_ms",
+            "write an integer from 1000 to 604800000: milliseconds",
+        ),
+        (
+            "/pools/p/reset_ms",
+            "write an integer from 1000 to 604800000: milliseconds",
+        ),
+        (
+            "/pools/p/slow_start_ms",
+            "write an integer from 0 to 86400000: milliseconds",
+        ),
+        (
+            "/services/a/address",
+            "use a pool whose `encap` is \"ipip\"",
+        ),
+        (
+            "/services/a/ports",
+            "write a list such as [80, \"8000-8099\"], or \"any\" in place of it",
+        ),
+        (
+            "/services/b/ports",
+            "begin at 1, or write \"any\" in place of the list",
+        ),
+    ] {
+        let found = told.iter().any(|of| of.0 == path && of.1.contains(hint));
+        assert!(found, "{path} {hint}: {told:#?}");
+    }
+    for (path, hint) in told {
+        assert!(
+            !hint.contains(" = ") && !hint.contains("[["),
+            "{path}: {hint}"
+        );
+    }
+}
+
+#[test]
+fn a_key_that_is_given_twice_is_refused_with_its_place() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    let before = client.get("/state").body;
+    let json = client.header("content-type", "application/json");
+    for (path, body, places) in [
+        (
+            "/pools/web",
+            r#"{"backends": {"a": {"address": "10.0.0.1"}, "a": {"address": "10.0.0.2"}}}"#,
+            vec!["/pools/web/backends/a: the key \"a\" is given twice"],
+        ),
+        (
+            "/pools/web/backends/a/weight",
+            r#"{"weight": 1, "weight": 2}"#,
+            vec!["/pools/web/backends/a/weight: the key \"weight\" is given twice"],
+        ),
+        (
+            "/services/http",
+            r#"{"address": "203.0.113.10", "protocol": "tcp", "ports": [80], "pool": "web", "pool": "web"}"#,
+            vec!["/services/http/pool: the key \"pool\" is given twice"],
+        ),
+        (
+            "/state",
+            r#"{"pools": {"web": {}, "web": {"idle_ms": 5000}, "p": {"encap": 1}}, "services": {}, "services": {}}"#,
+            vec![
+                "/pools/web: the key \"web\" is given twice",
+                "/services: the key \"services\" is given twice",
+                "/pools/p/encap: ",
+            ],
+        ),
+    ] {
+        let told = json.send("PUT", path, Some(body.as_bytes())).faults(422);
+        assert_eq!(told.len(), places.len(), "{told:?}");
+        for (told, place) in told.iter().zip(places) {
+            assert!(told.starts_with(place), "{told}");
+        }
+    }
+    assert_eq!(client.get("/state").body, before);
+}
+
 #[test]
 fn what_is_no_request_is_refused() {
     let world = World::new();
@@ -392,6 +513,51 @@ fn conditions_of_a_write_are_kept() {
     assert_eq!(
         client.get("/pools/web").ok(200)["backends"]["a"]["address"],
         "10.0.0.9"
+    );
+}
+
+/// So that a writer needs not read in between.
+#[test]
+fn a_write_answers_the_tag_that_its_object_has_then() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    let json = client.header("content-type", "application/json");
+    let told = |answer: &Value, key: &str| format!("\"{}\"", answer[key].as_str().unwrap());
+    let all = json!({ "pools": { "web": web() } });
+    for (path, method, step, body) in [
+        ("/pools/web", "PUT", "", Some(web())),
+        ("/services/http", "PUT", "", Some(http_on("web"))),
+        ("/pools/web/backends/a", "POST", "/drain", None),
+        (
+            "/pools/web/backends/a",
+            "PUT",
+            "/weight",
+            Some(json!({ "weight": 7 })),
+        ),
+        ("/pools/web/backends/a", "DELETE", "", None),
+        ("/state", "PUT", "", Some(all)),
+    ] {
+        let body = body.map(|body| body.to_string().into_bytes());
+        let answer = json
+            .send(method, &format!("{path}{step}"), body.as_deref())
+            .ok(200);
+        assert_eq!(
+            told(&answer, "etag"),
+            client.get(path).etag(),
+            "{path}{step}"
+        );
+        assert_eq!(told(&answer, "state_etag"), client.get("/state").etag());
+    }
+    let back = client.post("/generations/2/rollback").ok(200);
+    assert_eq!(back["etag"], back["state_etag"]);
+    let tag = told(&client.put("/pools/web", &web()).ok(200), "etag");
+    let seen = client.header("if-match", &tag);
+    client.delete("/services/http").ok(200);
+    let gone = seen.delete("/pools/web").ok(200);
+    assert_eq!(
+        (&gone["changed"], &gone["etag"]),
+        (&json!(true), &json!(null))
     );
 }
 
@@ -557,7 +723,7 @@ fn a_dry_run_names_the_services_that_nobody_serves_any_more() {
     let client = world.client();
     let back = generation(&client);
     served(&client);
-    let whole = json!([{ "service": "http", "whole": true }]);
+    let whole = json!([{ "service": "http", "whole": true, "pool": null }]);
     let looks = [
         client.delete("/services/http?dry_run"),
         client.put("/state?dry_run", &json!({})),
@@ -572,7 +738,7 @@ fn a_dry_run_names_the_services_that_nobody_serves_any_more() {
     let looked = client.put("/services/http?dry_run", &fewer).ok(200);
     assert_eq!(
         looked["unserved"],
-        json!([{ "service": "http", "whole": false }])
+        json!([{ "service": "http", "whole": false, "pool": null }])
     );
 
     // Another service takes over.
@@ -583,6 +749,58 @@ fn a_dry_run_names_the_services_that_nobody_serves_any_more() {
     let looked = client.delete("/services/http?dry_run").ok(200);
     assert_eq!(looked["unserved"], json!([]));
     assert_eq!(shares(&looked), [("service http", 251)]);
+}
+
+/// A look and the change itself.
+fn both(client: &Client, method: &str, path: &str, body: Option<&Value>) -> [Value; 2] {
+    let json = client.header("content-type", "application/json");
+    let body = body.map(|body| body.to_string().into_bytes());
+    [format!("{path}?dry_run"), path.to_owned()]
+        .map(|path| json.send(method, &path, body.as_deref()).ok(200))
+}
+
+#[test]
+fn a_change_that_leaves_a_pool_no_backend_names_the_services_it_leaves_without() {
+    let world = World::new();
+    let client = world.client();
+    let dry = json!([{ "service": "http", "whole": true, "pool": "web" }]);
+    let weightless = json!({ "weight": 0 });
+    for (method, step, body) in [
+        ("POST", "/drain", None),
+        ("PUT", "/weight", Some(&weightless)),
+        ("POST", "/maintenance", None),
+        ("DELETE", "", None),
+    ] {
+        served(&client);
+        client.post("/pools/web/backends/b/undrain").ok(200);
+        let drained = client.post("/pools/web/backends/a/drain").ok(200);
+        assert_eq!(drained["unserved"], json!([]), "b is left");
+        let path = format!("/pools/web/backends/b{step}");
+        for told in both(&client, method, &path, body) {
+            assert_eq!(told["unserved"], dry, "{path}: {told}");
+        }
+        let again = client.post("/pools/web/backends/a/drain").ok(200);
+        assert_eq!(again["unserved"], json!([]), "it was so before");
+    }
+    // Where the pool panics its last backend goes on.
+    with_blue(&client);
+    client.put("/services/http", &http_on("blue")).ok(200);
+    for told in both(&client, "POST", "/pools/blue/backends/x/maintenance", None) {
+        assert_eq!(
+            (&told["unserved"], &told["panics"][0]["pool"]),
+            (&json!([]), &json!("blue"))
+        );
+    }
+    // A service that is pointed to a pool without a backend; and one that is taken away.
+    client.put("/pools/empty", &json!({})).ok(200);
+    let empty = json!([{ "service": "http", "whole": true, "pool": "empty" }]);
+    for told in both(&client, "PUT", "/services/http", Some(&http_on("empty"))) {
+        assert_eq!(told["unserved"], empty);
+    }
+    let gone = json!([{ "service": "http", "whole": true, "pool": null }]);
+    for told in both(&client, "DELETE", "/services/http", None) {
+        assert_eq!(told["unserved"], gone);
+    }
 }
 
 #[test]
@@ -633,12 +851,24 @@ fn a_change_that_waits_is_confirmed_or_rolled_back() {
     assert_eq!(client.get("/state").ok(200)["pending"], receipt["pending"]);
     assert_eq!(client.get("/node").ok(200)["pending"], receipt["pending"]);
     client.put("/pools/green", &web()).problem(409);
+    for span in ["0", "86400001", "5000000000"] {
+        let path = format!("/pools/green?confirm_within_ms={span}");
+        let told = client.put(&path, &web()).problem(400);
+        let detail =
+            format!("confirm_within_ms: {span} is out of range: possible are 1 to 86400000");
+        assert_eq!(told["detail"], detail);
+    }
+    client
+        .put("/pools/green?confirm_within_ms=soon", &web())
+        .problem(400);
     client
         .post("/pools/web/backends/a/drain?confirm_within_ms=1")
         .problem(400);
     let waiting = client.get("/state").etag();
-    assert_eq!(client.post("/confirm").ok(200)["pending"], json!(null));
+    let seen = client.header("if-match", &waiting);
+    assert_eq!(seen.post("/confirm").ok(200)["pending"], json!(null));
     assert_ne!(client.get("/state").etag(), waiting);
+    seen.post("/confirm").problem(412);
     client.post("/confirm").problem(409);
 
     client

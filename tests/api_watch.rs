@@ -78,7 +78,7 @@ fn another_hash_key_is_told_as_a_generation() {
     assert_eq!(told["author"], "file");
     assert_eq!(
         told["summary"],
-        "load the file: 1 services, 1 pools, 2 backends; another hash key: 2222 in place of 1111"
+        "load the file: 1 service, 1 pool, 2 backends; another hash key: 2222 in place of 1111"
     );
 }
 
@@ -161,6 +161,44 @@ fn waiting_ends_with_the_stage_or_with_the_time() {
     assert_eq!(waiting.join().unwrap().ok(200)["stage"], "settled");
 }
 
+/// As README and the help of `--wait` and `show transitions` have it.
+#[test]
+fn a_generation_is_settled_when_no_pool_moves_any_more() {
+    let world = World::new();
+    let client = world.client();
+    let web = |weight: u32| {
+        let backends = json!({ "a": { "address": "10.0.0.1", "weight": weight }, "b": { "address": "10.0.0.2" } });
+        let pool = json!({ "idle_ms": 1_000, "backends": backends });
+        client.put("/pools/web", &pool).ok(200)["generation"].clone()
+    };
+    web(100);
+    let generation = web(7);
+    let stage = |wait: &str| {
+        let path = format!("/generations/{generation}?wait={wait}&timeout_ms=10000");
+        client.get(&path).ok(200)["stage"].clone()
+    };
+    let newest = client.post(DRAIN).ok(200)["generation"].clone();
+    let steered = format!("/generations/{newest}?wait=steered");
+    client.get(&steered).ok(200);
+    let consulted = || {
+        world.node(|node| {
+            let views = node.controller.views().reports(node.now);
+            let consulted = views.map(|view| (view.pool.to_string(), view.progress.consulted > 0));
+            consulted.collect::<Vec<_>>()
+        })
+    };
+    let of = |files, web| vec![("files".to_owned(), files), ("web".to_owned(), web)];
+    while consulted() == of(true, true) {
+        world.node(|node| node.pass(Millis(100)));
+    }
+    assert_eq!(consulted(), of(true, false), "its own pool is settled");
+    assert_eq!(stage("steered"), "steered", "another one is not");
+    world.node(|node| node.pass(Millis::seconds(7_501)));
+    assert_eq!(stage("settled"), "settled");
+    // What is settled is reported as well.
+    assert_eq!(consulted(), of(false, false));
+}
+
 #[test]
 fn the_log_is_told_newest_first_and_in_pages() {
     let world = World::new();
@@ -196,6 +234,37 @@ fn readiness_is_told_with_its_checks() {
         (&json!(false), &json!(false))
     );
     assert_eq!(client.get("/livez").body, "ok");
+}
+
+/// What can't be stored is refused, and packets flow on.
+#[test]
+fn a_store_that_fails_is_told_and_the_node_stays_ready() {
+    let world = World::new();
+    let client = world.client();
+    let full = |yes: bool| {
+        world.node(move |node| node.full.store(yes, std::sync::atomic::Ordering::Relaxed))
+    };
+    let store = || client.get("/readyz?verbose").ok(200)["checks"][1].clone();
+    let degraded = || client.get("/node").ok(200)["degraded"].clone();
+    assert_eq!(
+        store(),
+        json!({ "name": "store", "ok": true, "decides": false, "detail": "the last write did not fail" })
+    );
+    full(true);
+    client.post(DRAIN).problem(503);
+    let failing = store();
+    assert_eq!(
+        (&failing["name"], &failing["ok"]),
+        (&json!("store"), &json!(false))
+    );
+    let detail = failing["detail"].as_str().unwrap();
+    assert!(detail.contains("no space to write the disk"), "{detail}");
+    assert_eq!(degraded(), json!([failing]));
+    assert_eq!(client.get("/node").ok(200)["ready"], true);
+    full(false);
+    assert_eq!(store(), failing, "nothing was written since");
+    client.post(DRAIN).ok(200);
+    assert_eq!((&store()["ok"], degraded()), (&json!(true), json!([])));
 }
 
 /// A client whose slot leads to `f1`, and so moves with it.

@@ -109,6 +109,21 @@ fn people_get_tables() {
 }
 
 #[test]
+fn a_store_that_fails_is_told_by_the_status() {
+    let (world, program) = served();
+    assert!(!program.ok("status").contains("degraded"));
+    world.node(|node| node.full.store(true, std::sync::atomic::Ordering::Relaxed));
+    let refused = program.fails("backend drain web a", 69);
+    assert!(refused.contains("no space"), "{refused}");
+    let status = program.ok("status");
+    assert!(status.contains("ready         yes\n"), "{status}");
+    assert!(
+        status.contains("degraded      store: the last write failed, changes are not kept"),
+        "{status}"
+    );
+}
+
+#[test]
 fn writes_do_what_they_say_and_nothing_else() {
     let (world, program) = served();
     program.ok("backend set web b --address 10.0.0.3");
@@ -240,6 +255,33 @@ fn a_pool_that_panics_is_named_wherever_it_holds_something_back() {
     program.ok(&format!("diff {}", path.display()));
     program.ok("backend undrain web a");
     assert!(!program.ok("pool show web").contains("maintenance"));
+}
+
+#[test]
+fn a_pool_that_would_take_no_more_flows_is_named_before_and_after() {
+    let (_world, program) = served();
+    program.ok("backend drain web a");
+    let look = program.ok("backend drain web b --dry-run");
+    assert!(
+        look.ends_with(
+            "\nno backend of pool web would take new flows: those of service http would be dropped as no_backend until one \
+             is added, undrained or given a weight\n"
+        ),
+        "{look}"
+    );
+    let done = program.ok("backend drain web b");
+    assert!(
+        done.ends_with(
+            "\nno backend of pool web takes new flows: those of service http are dropped as no_backend until one is added, \
+             undrained or given a weight\n"
+        ),
+        "{done}"
+    );
+    let gone = program.ok("service rm http");
+    assert!(
+        gone.ends_with("\n100 % of the traffic of service http is no longer served\n"),
+        "{gone}"
+    );
 }
 
 #[test]
@@ -416,6 +458,18 @@ fn what_is_there_is_not_added_and_what_is_not_there_not_removed() {
         ("backend drain web z", "no backend of this name"),
         ("backend list nowhere", "no pool has this name"),
         ("show flows --pool nowhere", "no pool has this name"),
+        (
+            "show flows --backend z",
+            "no pool has a backend of this name",
+        ),
+        (
+            "show flows --pool web --backend z",
+            "no backend of this name",
+        ),
+        (
+            "show flows --pool web --backend f1",
+            "no backend of this name",
+        ),
         ("backend set web z --weight 5", "no backend of this name"),
         ("service show nowhere", "no service has this name"),
         ("pool set nowhere --idle 5s", "no pool has this name"),

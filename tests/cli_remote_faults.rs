@@ -21,7 +21,7 @@ fn problem(status: u16, detail: &str) -> String {
 }
 
 fn receipt() -> String {
-    json!({ "generation": 5, "changed": true, "etag": "g5", "pending": null, "cuts": null, "panics": [] })
+    json!({ "generation": 5, "changed": true, "etag": "b5", "state_etag": "g5", "pending": null, "cuts": null, "panics": [], "unserved": [] })
         .to_string()
 }
 
@@ -160,9 +160,32 @@ fn a_drain_shows_the_flows_that_are_left() {
         "a: 0 listed flows, 0 slots moving\n\
          a: 3 listed flows, 40 slots moving\n\
          a: 2 listed flows, 0 slots moving\n\
-         a: 1 listed flows, 0 slots moving\n\
+         a: 1 listed flow, 0 slots moving\n\
          a: 0 listed flows, 0 slots moving\n"
     );
+}
+
+#[test]
+fn a_backend_that_somebody_removes_meanwhile_has_no_flow_left() {
+    let script = Script::new(vec![
+        ("POST /pools/web/backends/a/drain", 200, receipt()),
+        ("GET /generations/5?wait=armed", 200, "{}".to_owned()),
+        ("GET /transitions", 200, views(1, 0)),
+        (
+            "GET /generations/5?wait=settled",
+            504,
+            problem(504, "steered"),
+        ),
+        ("GET /transitions", 200, "[]".to_owned()),
+        (
+            "GET /flows?pool=web&backend=a&limit=1",
+            404,
+            problem(404, "gone"),
+        ),
+    ]);
+    let run = script.program().run("backend drain web a --wait").ends(0);
+    script.done();
+    assert!(run.out.ends_with("a has no flow left\n"), "{run:?}");
 }
 
 #[test]
@@ -233,6 +256,19 @@ fn nobody_to_ask_is_no_yes() {
     let run = script.program().run("transition force web --yes").ends(0);
     assert!(run.out.ends_with("4 slots went over\n"), "{run:?}");
     script.done();
+    let one = json!({ "pool": "web", "flips": 1, "breaks": { "unlisted_possible_slots": 0 } })
+        .to_string();
+    let script = Script::new(vec![
+        ("POST /transitions/web/force?dry_run=true", 200, one.clone()),
+        ("POST /transitions/web/force HTTP", 200, one),
+    ]);
+    let out = script.program().ok("transition force web --yes");
+    assert!(
+        out.starts_with("1 slot of pool web would go over; "),
+        "{out}"
+    );
+    assert!(out.ends_with("\n1 slot went over\n"), "{out}");
+    script.done();
 }
 
 #[test]
@@ -267,6 +303,54 @@ fn odd_command_lines_are_refused_before_anything_is_sent() {
     ] {
         let text = program.fails(words, 2);
         assert!(!text.is_empty(), "{words}");
+    }
+}
+
+/// A path with an empty name would be that of something else.
+#[test]
+fn empty_names_are_refused_before_anything_is_sent() {
+    let program = Program {
+        api: "unix:/nowhere/api.sock".to_owned(),
+    };
+    for words in [
+        "backend add web _ 10.0.0.1",
+        "backend add _ a 10.0.0.1",
+        "backend set web _ --weight 5",
+        "backend list _",
+        "backend drain web _ --wait",
+        "backend rm web _",
+        "pool add _",
+        "pool show _",
+        "pool set _ --idle 5s",
+        "pool rm _",
+        "service add _ --address 203.0.113.10 --protocol tcp --port 80 --pool web",
+        "service add http --address 203.0.113.10 --protocol tcp --port 80 --pool _",
+        "service set _ --pool web",
+        "service set http --pool _",
+        "service show _",
+        "service rm _",
+        "show flows --pool _",
+        "show flows --backend _",
+        "transition force _",
+    ] {
+        for nothing in ["", " "] {
+            let words = words.split(' ');
+            let words = words.map(|word| if word == "_" { nothing } else { word });
+            let output = program.command("").args(words).output().unwrap();
+            let run = Run::of(output).ends(2);
+            assert!(run.err.contains("this name is empty"), "{run:?}");
+        }
+    }
+}
+
+#[test]
+fn a_wait_for_a_confirmation_has_its_bounds() {
+    let program = Program {
+        api: "unix:/nowhere/api.sock".to_owned(),
+    };
+    for span in ["0s", "25h", "999h", "86400001ms"] {
+        let text = program.fails(&format!("apply state.json --confirm {span}"), 2);
+        assert!(text.contains("possible are 1ms to 24h"), "{text}");
     }
 }
 
@@ -305,6 +389,46 @@ fn a_file_that_is_none_is_a_fault_with_its_place() {
         std::fs::write(&path, text).unwrap();
         let told = program.fails(&format!("apply {}", path.display()), 78);
         assert!(told.contains("line 1"), "{told}");
+    }
+}
+
+#[test]
+fn a_file_with_a_key_twice_is_a_fault_before_anything_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::at(&folder.path().join("none.sock"));
+    for (name, text, told) in [
+        (
+            "state.json",
+            r#"{"pools": {"web": {"backends": {}}, "web": {}}}"#,
+            "\n  /pools/web: the key \"web\" is given twice\n",
+        ),
+        ("state.toml", "[pools.web]\n[pools.web]\n", "duplicate key"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        for command in ["diff", "apply"] {
+            let text = program.fails(&format!("{command} {}", path.display()), 78);
+            assert!(text.contains(name) && text.contains(told), "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_help_says_what_settled_means_and_that_settled_pools_are_listed() {
+    let program = Program { api: String::new() };
+    for (words, told) in [
+        (
+            "pool set --help",
+            "no slot of any pool moves any more, and the flows that were listed",
+        ),
+        (
+            "show transitions --help",
+            "Those that are settled are listed, too",
+        ),
+    ] {
+        let help = program.ok(words);
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains(told), "{words}: {help}");
     }
 }
 

@@ -72,13 +72,15 @@ impl Node for Desk<'_, '_> {
         let (facts, ledger) = (&self.house.facts, self.ledger());
         let spread = self.house.controller.views().spread();
         let uptime = facts.started.elapsed().as_millis();
+        let readiness = self.readiness();
         NodeStatus {
             name: facts.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_ms: u64::try_from(uptime).unwrap_or(u64::MAX),
             generation: ledger.generation().0,
             stage: self.stage(ledger.generation()),
-            ready: self.readiness().ready,
+            ready: readiness.ready,
+            degraded: readiness.degraded(),
             slots: spread.slots,
             hash_key_fingerprint: fingerprint(spread.key),
             entries: self.entries(),
@@ -94,9 +96,11 @@ impl Node for Desk<'_, '_> {
         let tables = Check {
             name: "tables".to_owned(),
             ok: taken > 0,
+            decides: true,
             detail: format!("publication {round} is out, every worker has {taken}"),
         };
-        Readiness::of(std::iter::once(tables).chain(links).collect())
+        let store = Check::of_store(self.ledger());
+        Readiness::of([tables].into_iter().chain(links).chain([store]).collect())
     }
 
     fn ports(&self) -> Vec<PortStatus> {
@@ -184,6 +188,7 @@ fn link_check(port: &str, link: Link) -> Check {
     Check {
         name: format!("link of port {port}"),
         ok: link.up,
+        decides: true,
         detail: if link.up { "up" } else { "down" }.to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::{Exit, Failure};
-use crate::config::{self, Against, Config, Fault, LoadError};
+use crate::config::{self, Against, Config, Fault, LoadError, counted};
 
 /// Check a configuration file and report all of its faults at once
 ///
@@ -106,7 +106,5 @@ fn summary(config: &Config) -> String {
         (config.pools.len(), "pool"),
         (backends, "backend"),
     ];
-    let counted =
-        counts.map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" }));
-    counted.join(", ")
+    counts.map(|(count, what)| counted(count, what)).join(", ")
 }

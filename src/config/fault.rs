@@ -7,6 +7,8 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
+use super::counted;
+
 /// One fault of a configuration file.
 ///
 /// As JSON: `file`, `line`, `column`, `message`, `hint` and `path`.
@@ -130,8 +132,7 @@ impl fmt::Display for Faults {
         for fault in &self.list {
             writeln!(out, "{fault}\n")?;
         }
-        let plural = if self.count() == 1 { "" } else { "s" };
-        write!(out, "{} fault{plural}", self.count())?;
+        out.write_str(&counted(self.count(), "fault"))?;
         if self.left_out > 0 {
             write!(out, "; only the first {} are shown", self.list.len())?;
         }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::Millis;
 use super::report::Problem;
-use super::{Protocol, UdpFlows, millis, prefix, service, value};
+use super::{Protocol, UdpFlows, prefix, service, value};
 
 /// Most services.
 pub const MAX_SERVICES: usize = 4_096;
@@ -21,6 +21,8 @@ pub const MAX_WEIGHT: u32 = 65_535;
 pub const SILENCE: RangeInclusive<Millis> = Millis::seconds(1)..=Millis::seconds(7 * 86_400);
 /// How long a backend may take to grow.
 pub const SLOW_START: RangeInclusive<Millis> = Millis(0)..=Millis::seconds(86_400);
+/// How long a change may wait for its confirmation.
+pub const CONFIRMATION: RangeInclusive<Millis> = Millis(1)..=Millis::seconds(86_400);
 /// A share in percent.
 pub const PERCENT: RangeInclusive<u8> = 0..=100;
 
@@ -65,14 +67,13 @@ pub(crate) fn percent(percent: u8) -> Result<(), Problem> {
     within(percent, &PERCENT)
 }
 
-/// A span that is one of [`SILENCE`].
-pub(crate) fn silence(span: Millis) -> Result<(), Problem> {
-    millis::within(span, &SILENCE).map(drop)
-}
-
-/// A span that is one of [`SLOW_START`].
-pub(crate) fn slow_start(span: Millis) -> Result<(), Problem> {
-    millis::within(span, &SLOW_START).map(drop)
+/// A span within `range`, of which the API has the milliseconds.
+pub(crate) fn span(span: Millis, range: &RangeInclusive<Millis>) -> Result<(), Problem> {
+    within(span.0, &(range.start().0..=range.end().0)).map_err(|problem| Problem {
+        message: format!("{} ms is out of range", span.0),
+        hint: format!("{}: milliseconds", problem.hint),
+        ..problem
+    })
 }
 
 fn within<T: PartialOrd + std::fmt::Display>(

@@ -7,6 +7,7 @@
 //! API's objects are held against too. Only a syntax error ends the reading early.
 
 mod api;
+mod count;
 pub(crate) mod credentials;
 mod device;
 mod document;
@@ -42,6 +43,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use count::counted;
 pub use document::parse;
 pub use fault::{Fault, Faults};
 pub use keys::known_keys;

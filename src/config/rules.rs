@@ -54,7 +54,7 @@ pub(crate) fn weights<P>(
 ) {
     let mut weights = weights.into_iter().peekable();
     if weights.peek().is_some() && weights.all(|weight| weight == 0) {
-        let hint = "give one backend a weight above 0; a pool that is to drop everything has `backends = []`";
+        let hint = "give one backend a weight above 0; a pool that is to drop everything has no backends at all";
         let message = "all backends of this pool have weight 0";
         witness.fault(pool, message.to_owned(), hint.to_owned());
     }
@@ -69,7 +69,7 @@ pub(crate) fn slots<P>(pool: P, weighted: usize, slots: u32, witness: &impl Witn
             pool,
             format!("{weighted} backends have a weight, but a table has {slots} slots"),
             format!(
-                "set `maglev.slots` to {}, a hundred times as many",
+                "set `maglev.slots` to {} in the configuration file, a hundred times as many, or give fewer of them a weight",
                 next_prime(wanted)
             ),
         );
@@ -229,7 +229,7 @@ pub(crate) fn families<P>(
             witness.mention(place),
             vip.addr()
         );
-        let hint = "use a pool with `encap = \"ipip\"`, or one whose backends are all of the service's family";
+        let hint = "use a pool whose `encap` is \"ipip\", or one whose backends are all of the service's family";
         witness.fault(at, message, hint.to_owned());
     }
 }

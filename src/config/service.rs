@@ -139,7 +139,7 @@ fn check_range(ports: Ports) -> Result<Ports, Problem> {
         )),
         (0, _) => Err(Problem::new(
             "port 0 can't be served by itself",
-            "begin at 1, or write `ports = \"any\"`",
+            "begin at 1, or write \"any\" in place of the list",
         )),
         _ => Ok(ports),
     }
@@ -150,7 +150,7 @@ pub(super) fn check_ports(ports: &[Ports]) -> Result<(), Problem> {
     match ports {
         [] => Err(Problem::new(
             "a service without ports gets no packets",
-            format!("write `{FORM}`"),
+            "write a list such as [80, \"8000-8099\"], or \"any\" in place of it",
         )),
         [any] if *any == (0..=u16::MAX) => Ok(()),
         some => some

@@ -80,6 +80,8 @@ pub struct Ledger {
     state: Arc<State>,
     roster: Arc<Roster>,
     held: Option<Generation>,
+    /// Why the last write to the store failed, if it did.
+    unwritten: Option<String>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -102,6 +104,7 @@ impl Ledger {
             state: Arc::new(loaded.state),
             roster: Arc::new(loaded.roster),
             held: None,
+            unwritten: None,
         })
     }
 
@@ -129,10 +132,16 @@ impl Ledger {
         self.head.pending.as_ref()
     }
 
+    /// Why the store's last write failed; `None`: it did not, and what is asked next can be stored as far as is known.
+    #[must_use]
+    pub fn unwritten(&self) -> Option<&str> {
+        self.unwritten.as_deref()
+    }
+
     /// The tag of a resource; `None` if it is not there.
     #[must_use]
     pub fn etag(&self, resource: &Resource) -> Option<ETag> {
-        etag::of(&self.state, self.head.generation, resource)
+        etag::of(&self.state, &self.head, resource)
     }
 
     /// Checks a request and does it; the generation is stored when this returns.
@@ -170,14 +179,15 @@ impl Ledger {
         }
         let changed = prepared.step.is_some();
         if changed || prepared.head != self.head || !blobs.is_empty() {
-            self.store.commit(&Transaction {
+            let written = self.store.commit(&Transaction {
                 base: prepared.base.generation,
                 head: &prepared.head,
                 step: prepared.step.as_ref(),
                 roster: &prepared.roster_change,
                 needed: self.needed(&prepared.head),
                 blobs,
-            })?;
+            });
+            self.note(written)?;
         }
         (self.head, self.state) = (prepared.head, prepared.state);
         self.roster = prepared.roster;
@@ -198,14 +208,15 @@ impl Ledger {
         if change.is_empty() {
             return Ok(());
         }
-        self.store.commit(&Transaction {
+        let written = self.store.commit(&Transaction {
             base: self.head.generation,
             head: &self.head,
             step: None,
             roster: &change,
             needed: self.needed(&self.head),
             blobs: &[],
-        })?;
+        });
+        self.note(written)?;
         Arc::make_mut(&mut self.roster).change(&change);
         Ok(())
     }
@@ -223,14 +234,21 @@ impl Ledger {
     /// # Errors
     /// When the store can't be written.
     pub fn put_many(&mut self, blobs: &[(&str, &[u8])]) -> Result<(), StoreError> {
-        self.store.put_many(blobs)
+        let written = self.store.put_many(blobs);
+        self.note(written)
+    }
+
+    /// Keeps in mind how a write ended.
+    fn note(&mut self, written: Result<(), StoreError>) -> Result<(), StoreError> {
+        self.unwritten = written.as_ref().err().map(ToString::to_string);
+        written
     }
 
     fn receipt(&self, changed: bool) -> Receipt {
         Receipt {
             generation: self.head.generation,
             changed,
-            etag: etag::of_generation(self.head.generation),
+            etag: etag::of_head(&self.head),
             pending: self.head.pending.clone(),
         }
     }

@@ -2,6 +2,7 @@
 //! unless they are told to hold.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tentetsu::config::{self, Config, Millis as Span, parse};
 use tentetsu::control::api::Observer;
@@ -15,7 +16,9 @@ use tentetsu::control::command::Command;
 use tentetsu::control::controller::{Controller, Publish, Stage};
 use tentetsu::control::ledger::{Ledger, Receipt, Refusal, Request};
 use tentetsu::control::state::{Definitions, Site};
-use tentetsu::control::store::{MemoryStore, WallTime};
+use tentetsu::control::store::{
+    Entry, Loaded, MemoryStore, Store, StoreError, Transaction, WallTime, Write,
+};
 use tentetsu::control::views::{Standing, ViewKey};
 use tentetsu::control::{Plan, compile_snapshot, compile_tables, synthetic_reach};
 use tentetsu::explain::{Running, explain};
@@ -40,6 +43,47 @@ protocol = "tcp"
 ports = [80]
 pool = "files"
 "#;
+
+/// A store in memory that takes nothing while it is full.
+#[derive(Default)]
+struct Disk {
+    store: MemoryStore,
+    full: Arc<AtomicBool>,
+}
+
+impl Disk {
+    fn room(&self) -> Result<(), StoreError> {
+        let path = "the disk".into();
+        let full = self.full.load(Ordering::Relaxed);
+        (!full).then_some(()).ok_or(StoreError::NoSpace { path })
+    }
+}
+
+impl Store for Disk {
+    fn load(&self) -> Result<Loaded, StoreError> {
+        self.store.load()
+    }
+
+    fn commit(&mut self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        self.room().and_then(|()| self.store.commit(transaction))
+    }
+
+    fn log(&self, newest: Generation, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.store.log(newest, limit)
+    }
+
+    fn undo(&self, generation: Generation) -> Result<Option<Vec<Write>>, StoreError> {
+        self.store.undo(generation)
+    }
+
+    fn blob(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.blob(key)
+    }
+
+    fn put_many(&mut self, blobs: &[(&str, &[u8])]) -> Result<(), StoreError> {
+        self.room().and_then(|()| self.store.put_many(blobs))
+    }
+}
 
 /// Plays the workers.
 pub struct StubPublisher {
@@ -101,13 +145,17 @@ pub struct StubNode {
     pub publisher: StubPublisher,
     pub flows: Flows,
     pub now: Millis,
+    /// The store takes nothing while this is set.
+    pub full: Arc<AtomicBool>,
     observer: Option<Observer>,
 }
 
 impl StubNode {
     pub fn new(settings: config::Flows) -> Self {
         let config = parse("lb.toml", FILE).unwrap();
-        let ledger = Ledger::open(Box::new(MemoryStore::default())).unwrap();
+        let disk = Disk::default();
+        let full = Arc::clone(&disk.full);
+        let ledger = Ledger::open(Box::new(disk)).unwrap();
         let now = Millis(1_000);
         let spread = Spread {
             key: HashKey::new([7; 16]),
@@ -121,6 +169,7 @@ impl StubNode {
             publisher: StubPublisher::new(config),
             flows: Flows::new(entries, spread.key),
             now,
+            full,
             observer: None,
         };
         node.load(site);
@@ -150,10 +199,12 @@ impl StubNode {
     pub fn advance(&mut self) -> u32 {
         self.now = self.now.after(50);
         self.controller.expire(WallTime::now()).unwrap();
-        let wait = self
+        let (flows, publisher) = (&self.flows, &mut self.publisher);
+        let done = self
             .controller
-            .advance(self.now, WallTime::now(), &self.flows, &mut self.publisher)
-            .unwrap();
+            .advance(self.now, WallTime::now(), flows, publisher);
+        let full = self.full.load(Ordering::Relaxed);
+        let wait = done.unwrap_or_else(|error| full.then_some(None).ok_or(error).unwrap());
         if !self.publisher.hold {
             self.publisher.taken = self.publisher.round;
         }
@@ -191,6 +242,7 @@ impl Node for StubNode {
             generation: ledger.generation().0,
             stage: self.stage(ledger.generation()),
             ready: self.readiness().ready,
+            degraded: self.readiness().degraded(),
             slots: 251,
             hash_key_fingerprint: "0".to_owned(),
             entries: Entries {
@@ -204,11 +256,13 @@ impl Node for StubNode {
     }
 
     fn readiness(&self) -> Readiness {
-        Readiness::of(vec![Check {
+        let tables = Check {
             name: "tables".to_owned(),
             ok: !self.publisher.hold,
+            decides: true,
             detail: "as the test has it".to_owned(),
-        }])
+        };
+        Readiness::of(vec![tables, Check::of_store(self.ledger())])
     }
 
     fn ports(&self) -> Vec<PortStatus> {

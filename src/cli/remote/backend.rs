@@ -13,7 +13,7 @@ use super::change::ChangeArgs;
 use super::connection::Connection;
 use super::drain::{self, DrainArgs};
 use super::error::Error;
-use super::route::Route;
+use super::route::{Route, name};
 use super::session::{Session, Write};
 use super::tables;
 use crate::cli::{Exit, Failure};
@@ -43,6 +43,7 @@ enum Command {
     /// List the backends of a pool
     List {
         /// The pool
+        #[arg(value_parser = name)]
         pool: String,
     },
     /// Show one backend
@@ -71,8 +72,10 @@ Examples:
 #[derive(Debug, Args)]
 pub struct NameArgs {
     /// The pool
+    #[arg(value_parser = name)]
     pub pool: String,
     /// The backend
+    #[arg(value_parser = name)]
     pub name: String,
 }
 

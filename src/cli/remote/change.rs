@@ -37,7 +37,8 @@ pub enum Stage {
     Armed,
     /// New flows go by it everywhere
     Steered,
-    /// Nothing is left of what was before it
+    /// Nothing is left of what was before it: no slot of any pool moves any more, and the flows that were listed
+    /// meanwhile have ended; later changes put it off
     Settled,
 }
 

@@ -12,13 +12,15 @@ use serde_json::Value;
 use super::EXIT_CODES;
 use super::change::ChangeArgs;
 use super::connection::Connection;
-use super::error::Error;
+use super::error::{self, Error};
 use super::outcome;
 use super::route::Route;
 use super::session::Write;
 use crate::cli::{Exit, Failure};
-use crate::config::Millis;
+use crate::config::{Millis, limits};
+use crate::control::api::doubled;
 use crate::control::api::schema::Preview;
+use crate::control::state;
 
 /// Make the API's services and pools exactly those of a file
 ///
@@ -48,8 +50,8 @@ A file in TOML:
 pub struct ApplyArgs {
     /// The file; - is standard input
     file: PathBuf,
-    /// Roll back by itself unless confirmed within this time, such as 60s
-    #[arg(long, value_name = "SPAN", conflicts_with = "dry_run")]
+    /// Roll back by itself unless confirmed within this time, such as 60s, at most 24h
+    #[arg(long, value_name = "SPAN", conflicts_with = "dry_run", value_parser = confirmation)]
     confirm: Option<Millis>,
     #[command(flatten)]
     change: ChangeArgs,
@@ -73,6 +75,14 @@ pub struct DiffArgs {
     file: PathBuf,
     #[command(flatten)]
     connection: Connection,
+}
+
+fn confirmation(text: &str) -> Result<Millis, String> {
+    let span: Millis = text.parse()?;
+    if !limits::CONFIRMATION.contains(&span) {
+        return Err(format!("{span} is out of range: possible are 1ms to 24h"));
+    }
+    Ok(span)
 }
 
 /// Applies the file.
@@ -126,8 +136,24 @@ fn read(file: &Path) -> Result<Value, Error> {
     if file.extension().is_some_and(|ending| ending == "toml") {
         toml::from_str(&text).map_err(|error| faulty("TOML", error.to_string()))
     } else {
-        serde_json::from_str(&text).map_err(|error| faulty("JSON", error.to_string()))
+        let value =
+            serde_json::from_str(&text).map_err(|error| faulty("JSON", error.to_string()))?;
+        only_once(file, &text).map(|()| value)
     }
+}
+
+/// What is sent has each key once, so it is here that a second one is seen.
+fn only_once(file: &Path, json: &str) -> Result<(), Error> {
+    let faults = doubled(json.as_bytes(), &state::Path::root());
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "{}: nothing was sent:{}",
+        file.display(),
+        error::list(&faults)
+    );
+    Err(Error::failed(Exit::Config, message))
 }
 
 fn text(file: &Path) -> io::Result<String> {

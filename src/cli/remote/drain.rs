@@ -14,7 +14,7 @@ use super::outcome;
 use super::route::Route;
 use super::session::{Session, Write};
 use crate::cli::Exit;
-use crate::config::Millis;
+use crate::config::{Millis, counted};
 use crate::control::api::schema::{Flows, Outcome, Transition};
 
 /// Between two looks. It is the node that waits, and answers sooner when all is done.
@@ -125,8 +125,11 @@ fn count(session: &Session, of: &NameArgs) -> Result<u64, Error> {
         .with("pool", &of.pool)
         .with("backend", &of.name)
         .with("limit", 1);
-    let flows: Flows = session.get(&route)?.read()?;
-    Ok(flows.total)
+    match session.get(&route) {
+        // Somebody has removed it meanwhile, and it went with its last flow.
+        Err(error) if error.status() == 404 => Ok(0),
+        answer => Ok(answer?.read::<Flows>()?.total),
+    }
 }
 
 fn late(of: &NameArgs, left: Left) -> Error {
@@ -140,7 +143,8 @@ fn late(of: &NameArgs, left: Left) -> Error {
 impl std::fmt::Display for Left {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { flows, moving } = self;
-        write!(f, "{flows} listed flows, {moving} slots moving")
+        let (flows, slots) = (counted(*flows, "listed flow"), counted(*moving, "slot"));
+        write!(f, "{flows}, {slots} moving")
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::connection::Output;
 use crate::cli::{Exit, Failure};
 use crate::control::api::schema::Problem;
+use crate::control::command::Fault;
 
 /// Why a command did not succeed.
 #[derive(Debug)]
@@ -99,15 +100,20 @@ impl Error {
 impl Refused {
     fn text(self) -> String {
         let advice = self.advice.unwrap_or(self.problem.detail);
-        let faults = self.problem.faults.iter().map(|fault| {
-            let place = match fault.path.as_str() {
-                "" => "as a whole",
-                path => path,
-            };
-            format!("\n  {place}: {}\n      {}", fault.what, fault.hint)
-        });
-        faults.fold(advice, |text, fault| text + &fault)
+        advice + &list(&self.problem.faults)
     }
+}
+
+/// Faults with their places, each on two lines of its own.
+pub fn list(faults: &[Fault]) -> String {
+    let faults = faults.iter().map(|fault| {
+        let place = match fault.path.as_str() {
+            "" => "as a whole",
+            path => path,
+        };
+        format!("\n  {place}: {}\n      {}", fault.what, fault.hint)
+    });
+    faults.collect()
 }
 
 /// The exit code of an answer's status.

@@ -41,6 +41,7 @@ fn print_receipt(receipt: &Receipt, out: &mut dyn Write) -> io::Result<()> {
     if let Some(pending) = &receipt.pending {
         writeln!(out, "{}", waits(pending))?;
     }
+    print_unserved(&receipt.unserved, &IS, out)?;
     print_panics(&receipt.panics, out)
 }
 
@@ -85,17 +86,44 @@ fn print_preview(preview: &Preview, out: &mut dyn Write) -> io::Result<()> {
     } else if preview.unserved.is_empty() {
         writeln!(out, "no flow would get another backend")?;
     }
-    print_unserved(&preview.unserved, out)?;
+    print_unserved(&preview.unserved, &WOULD_BE, out)?;
     print_panics(&preview.panics, out)
 }
 
-fn print_unserved(unserved: &[Unserved], out: &mut dyn Write) -> io::Result<()> {
-    unserved.iter().try_for_each(|Unserved { service, whole }| {
-        let share = if *whole { "100 %" } else { "a part" };
-        writeln!(
-            out,
-            "{share} of the traffic of service {service} would no longer be served"
-        )
+/// How is told what a write does.
+struct Verbs {
+    takes: &'static str,
+    are: &'static str,
+    is_not: &'static str,
+}
+
+const IS: Verbs = Verbs {
+    takes: "takes",
+    are: "are",
+    is_not: "is no longer",
+};
+const WOULD_BE: Verbs = Verbs {
+    takes: "would take",
+    are: "would be",
+    is_not: "would no longer be",
+};
+
+fn print_unserved(unserved: &[Unserved], verbs: &Verbs, out: &mut dyn Write) -> io::Result<()> {
+    let Verbs { takes, are, is_not } = verbs;
+    unserved.iter().try_for_each(|of| {
+        let service = &of.service;
+        let share = if of.whole { "100 %" } else { "a part" };
+        match &of.pool {
+            Some(pool) => writeln!(
+                out,
+                "no backend of pool {pool} {takes} new flows: those of service {service} {are} dropped as no_backend \
+                 until one is added, undrained or given a weight"
+            ),
+            None => writeln!(
+                out,
+                "{share} of the traffic of service {service} {is_not} served"
+            ),
+        }
     })
 }
 

@@ -10,7 +10,7 @@ use super::EXIT_CODES;
 use super::change::ChangeArgs;
 use super::connection::Connection;
 use super::error::Error;
-use super::route::Route;
+use super::route::{self, Route};
 use super::session::{Session, Write};
 use super::tables;
 use crate::cli::{Exit, Failure};
@@ -43,6 +43,7 @@ enum Command {
     /// Show one pool with its backends
     Show {
         /// The pool
+        #[arg(value_parser = route::name)]
         name: String,
     },
     /// Add a pool without backends; what is left out is as in the configuration file
@@ -55,6 +56,7 @@ enum Command {
     /// Remove a pool that no service is served from
     Rm {
         /// The pool
+        #[arg(value_parser = route::name)]
         name: String,
         #[command(flatten)]
         change: ChangeArgs,
@@ -64,6 +66,7 @@ enum Command {
 #[derive(Debug, Args)]
 struct SpecArgs {
     /// The pool
+    #[arg(value_parser = route::name)]
     name: String,
     /// How packets reach its backends
     #[arg(long, value_enum)]

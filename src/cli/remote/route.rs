@@ -37,6 +37,17 @@ impl Route {
     }
 }
 
+/// A name that a command line has for a service, a pool or a backend. Without one the path would be another's.
+///
+/// # Errors
+/// When there is nothing in it.
+pub fn name(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("this name is empty: write one, such as web1".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 fn escape(text: &str) -> impl std::fmt::Display + '_ {
     utf8_percent_encode(text, ESCAPED)
 }

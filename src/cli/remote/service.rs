@@ -10,7 +10,7 @@ use super::EXIT_CODES;
 use super::change::ChangeArgs;
 use super::connection::Connection;
 use super::error::Error;
-use super::route::Route;
+use super::route::{self, Route};
 use super::session::{Session, Write};
 use super::tables;
 use crate::cli::protocol::Protocol;
@@ -44,6 +44,7 @@ enum Command {
     /// Show one service
     Show {
         /// The service
+        #[arg(value_parser = route::name)]
         name: String,
     },
     /// Add a service
@@ -56,6 +57,7 @@ enum Command {
     /// Remove a service: packets to it are the host's from then on
     Rm {
         /// The service
+        #[arg(value_parser = route::name)]
         name: String,
         #[command(flatten)]
         change: ChangeArgs,
@@ -86,6 +88,7 @@ impl From<UdpFlows> for config::UdpFlows {
 #[derive(Debug, Args)]
 struct AddArgs {
     /// Its name
+    #[arg(value_parser = route::name)]
     name: String,
     /// VIP address, or a prefix of them
     #[arg(long, value_name = "ADDRESS")]
@@ -100,7 +103,7 @@ struct AddArgs {
     #[arg(long, value_enum)]
     flows: Option<UdpFlows>,
     /// The pool that serves it
-    #[arg(long)]
+    #[arg(long, value_parser = route::name)]
     pool: String,
     #[command(flatten)]
     change: ChangeArgs,
@@ -110,6 +113,7 @@ struct AddArgs {
 #[group(id = "changes", required = true, multiple = true, args = ["address", "protocol", "ports", "flows", "pool"])]
 struct SetArgs {
     /// The service
+    #[arg(value_parser = route::name)]
     name: String,
     /// VIP address, or a prefix of them
     #[arg(long, value_name = "ADDRESS")]
@@ -124,7 +128,7 @@ struct SetArgs {
     #[arg(long, value_enum)]
     flows: Option<UdpFlows>,
     /// The pool that serves it
-    #[arg(long)]
+    #[arg(long, value_parser = route::name)]
     pool: Option<String>,
     #[command(flatten)]
     change: ChangeArgs,

@@ -8,7 +8,7 @@ use super::EXIT_CODES;
 use super::connection::Connection;
 use super::error::Error;
 use super::events;
-use super::route::Route;
+use super::route::{Route, name};
 use super::running;
 use super::session::Session;
 use super::tables;
@@ -37,7 +37,10 @@ pub struct ShowArgs {
 enum What {
     /// All services, and all pools with their backends
     State,
-    /// Views whose slots move from one backend to another, and how far they are
+    /// How far the slots of all pools are that move from one backend to another
+    ///
+    /// A line for each pool, and for each service on its way to another pool. Those that are settled are listed, too: no
+    /// slot of them moves or is consulted.
     Transitions,
     /// Flows that are listed because their slot moves
     Flows(FlowsArgs),
@@ -56,10 +59,10 @@ enum What {
 #[derive(Debug, Args)]
 struct FlowsArgs {
     /// Only those of this pool
-    #[arg(long)]
+    #[arg(long, value_parser = name)]
     pool: Option<String>,
     /// Only those at the backend of this name
-    #[arg(long)]
+    #[arg(long, value_parser = name)]
     backend: Option<String>,
     /// How many at most
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]

@@ -48,11 +48,19 @@ fn write(node: NodeStatus, out: &mut dyn io::Write) -> io::Result<()> {
     } else {
         "no: /readyz?verbose of the API says why"
     };
+    let degraded = node.degraded.iter();
+    let degraded: Vec<String> = degraded
+        .map(|check| format!("{}: {}", check.name, check.detail))
+        .collect();
     let lines = [
         ("node", Some(node.name)),
         ("version", Some(node.version)),
         ("up for", Some(up.to_string())),
         ("ready", Some(ready.to_owned())),
+        (
+            "degraded",
+            (!degraded.is_empty()).then(|| degraded.join("; ")),
+        ),
         (
             "generation",
             Some(format!("{}, {}", node.generation, lowercase(&node.stage))),

@@ -9,9 +9,10 @@ use hyper::Method;
 use super::EXIT_CODES;
 use super::connection::Connection;
 use super::error::Error;
-use super::route::Route;
+use super::route::{Route, name};
 use super::session::{Session, Write};
 use crate::cli::{Exit, Failure};
+use crate::config::counted;
 use crate::control::api::schema::Forced;
 
 /// End the transitions of a pool before their time
@@ -42,6 +43,7 @@ Examples:
 #[derive(Debug, Args)]
 struct ForceArgs {
     /// The pool
+    #[arg(value_parser = name)]
     pool: String,
     /// Do not ask
     #[arg(long, short, conflicts_with = "dry_run")]
@@ -79,7 +81,7 @@ fn run_force(session: &Session, args: &ForceArgs) -> Result<Exit, Error> {
     }
     let answer = session.send(Write::new(Method::POST, route))?;
     session.print(&answer, |done: Forced, out| {
-        writeln!(out, "{} slots went over", done.flips)
+        writeln!(out, "{} went over", counted(done.flips, "slot"))
     })?;
     Ok(Exit::Ok)
 }
@@ -93,7 +95,8 @@ fn consequences(forced: &Forced) -> String {
     match flips {
         0 => format!("no slot of pool {pool} moves"),
         _ => format!(
-            "{flips} slots of pool {pool} would go over; on {} of them flows may be that are not listed: they would be cut",
+            "{} of pool {pool} would go over; on {} of them flows may be that are not listed: they would be cut",
+            counted(*flips, "slot"),
             breaks.unlisted_possible_slots
         ),
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::compare::{Comparison, Moved, PoolComparison, Unmatched};
 use super::tally::{Tally, Traffic};
+use crate::config::counted;
 use crate::packet::DropReason;
 use crate::table::{Snapshot, View};
 
@@ -80,7 +81,7 @@ impl Report {
 
     /// How many packets, how long they took, and the rate.
     pub(super) fn pace(&self) -> String {
-        format!("{} packets in {}", self.rx, self.time())
+        format!("{} in {}", counted(self.rx, "packet"), self.time())
     }
 
     fn time(&self) -> String {
@@ -190,7 +191,7 @@ impl Report {
         write!(f, "\nno packets for {}", shown.join(", "))?;
         match silent.len() - shown.len() {
             0 => writeln!(f),
-            more => writeln!(f, " and {more} more services"),
+            more => writeln!(f, " and {}", counted(more, "more service")),
         }
     }
 }
@@ -198,7 +199,8 @@ impl Report {
 impl ServiceReport {
     fn write(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Traffic { packets, bytes } = self.traffic;
-        writeln!(f, "\nservice {name}: {packets} packets, {bytes} bytes")?;
+        let (sent, long) = (counted(packets, "packet"), counted(bytes, "byte"));
+        writeln!(f, "\nservice {name}: {sent}, {long}")?;
         for (name, traffic) in &self.backends {
             let share = 100.0 * traffic.packets as f64 / packets.max(1) as f64;
             let Traffic { packets, bytes } = traffic;
@@ -224,11 +226,11 @@ impl fmt::Display for Comparison {
         writeln!(f, "\nunder {}", self.other)?;
         writeln!(
             f,
-            "  {} of {} flows{estimated} and {} of {} packets ({:.2} %) go to another backend",
+            "  {} of {}{estimated} and {} of {} ({:.2} %) go to another backend",
             self.moved_flows,
-            self.flows,
+            counted(self.flows, "flow"),
             self.moved_packets,
-            self.packets,
+            counted(self.packets, "packet"),
             100.0 * self.packet_share
         )?;
         self.pools.iter().try_for_each(|pool| pool.fmt(f))?;

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::Api;
+use super::doubled::doubled;
 use super::schema::{BackendWeight, Problem};
 use crate::control::command::Fault;
 use crate::control::state::{BackendSpec, Definitions, Path, PoolSpec, ServiceSpec};
@@ -95,14 +96,20 @@ fn too_large() -> Problem {
 /// # Errors
 /// That it is no JSON, or all faults of its form.
 pub(super) fn form<T: Form>(body: &[u8], path: &Path) -> Result<T, Problem> {
-    // All is well with most bodies, and they are read only once. Of a key that is there twice the last one counts: that
-    // a second look tells.
+    // All is well with most bodies, and they are read only once.
     if let Ok(value) = serde_json::from_slice(body) {
         return Ok(value);
     }
-    let body: Value = serde_json::from_slice(body)
+    let value: Value = serde_json::from_slice(body)
         .map_err(|error| Problem::bad_request(format!("this is not JSON: {error}")))?;
-    read(body, path).map_err(Problem::unreadable)
+    let mut faults = doubled(body, path);
+    match read(value, path) {
+        Ok(value) if faults.is_empty() => return Ok(value),
+        Ok(_) => {}
+        Err(others) => faults.extend(others),
+    }
+    faults.truncate(MAX_FAULTS);
+    Err(Problem::unreadable(faults))
 }
 
 /// Makes something of a JSON value; `path` is where that lies in the state.

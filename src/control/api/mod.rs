@@ -12,6 +12,7 @@ mod access;
 mod body;
 mod condition;
 mod document;
+mod doubled;
 pub mod events;
 mod moves;
 pub mod node;
@@ -41,6 +42,7 @@ use schema::Problem;
 
 pub use body::{Form, MAX_BYTES, read};
 pub use document::document;
+pub use doubled::doubled;
 pub use observer::Observer;
 
 /// How long a request waits for the node's owner.

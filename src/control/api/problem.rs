@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::schema::Problem;
+use crate::config::counted;
 use crate::control::command::Fault;
 use crate::control::ledger::Refusal;
 use crate::control::store::StoreError;
@@ -36,11 +37,8 @@ impl Problem {
 
     /// What was sent has these faults.
     pub(super) fn invalid(faults: Vec<Fault>) -> Self {
-        let plural = if faults.len() == 1 { "" } else { "s" };
-        let detail = format!(
-            "{} fault{plural}; nothing was changed: mend and send again",
-            faults.len()
-        );
+        let count = counted(faults.len(), "fault");
+        let detail = format!("{count}; nothing was changed: mend and send again");
         Self {
             faults,
             ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)

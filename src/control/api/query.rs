@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::schema::Problem;
-use crate::config::Millis;
+use crate::config::{Millis, limits};
 use crate::control::controller::Stage;
 
 /// A query's parameters.
@@ -61,8 +61,9 @@ pub(super) struct ChangeQuery {
     #[serde(default, deserialize_with = "flag")]
     #[param(schema_with = flag_form, required = false)]
     pub dry_run: bool,
-    /// Is rolled back unless `POST /confirm` comes within this time.
-    #[param(value_type = u32, required = false, example = 60_000)]
+    /// Is rolled back unless `POST /confirm` comes within this time, at most a day.
+    #[serde(default, deserialize_with = "confirmation")]
+    #[param(value_type = u32, required = false, minimum = 1, maximum = 86_400_000, example = 60_000)]
     pub confirm_within_ms: Option<Millis>,
 }
 
@@ -86,8 +87,9 @@ pub(super) struct RemoveQuery {
     #[serde(default, deserialize_with = "flag")]
     #[param(schema_with = flag_form, required = false)]
     pub dry_run: bool,
-    /// Is rolled back unless `POST /confirm` comes within this time.
-    #[param(value_type = u32, required = false, example = 60_000)]
+    /// Is rolled back unless `POST /confirm` comes within this time, at most a day.
+    #[serde(default, deserialize_with = "confirmation")]
+    #[param(value_type = u32, required = false, minimum = 1, maximum = 86_400_000, example = 60_000)]
     pub confirm_within_ms: Option<Millis>,
     /// It goes at once, and its flows are cut.
     #[serde(default, deserialize_with = "flag")]
@@ -130,7 +132,8 @@ pub(super) struct LogQuery {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WaitQuery {
-    /// Answers when it is as far as this.
+    /// Answers when it is as far as this. `settled`: no slot of any pool moves any more, and all flows that were listed
+    /// meanwhile have ended; so later changes put it off.
     #[param(inline)]
     pub wait: Option<Stage>,
     /// For how long at most, up to an hour; 30 s if left out.
@@ -159,6 +162,20 @@ fn flag<'de, D: Deserializer<'de>>(input: D) -> Result<bool, D::Error> {
             "{other:?} is neither \"true\" nor \"false\""
         ))),
     }
+}
+
+/// A wait that is one of [`limits::CONFIRMATION`].
+fn confirmation<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Millis>, D::Error> {
+    let given = u64::deserialize(input)?;
+    let span = u32::try_from(given).ok().map(Millis);
+    let span = span.filter(|span| limits::CONFIRMATION.contains(span));
+    span.map(Some).ok_or_else(|| {
+        let (least, most) = limits::CONFIRMATION.into_inner();
+        D::Error::custom(format!(
+            "{given} is out of range: possible are {} to {}",
+            least.0, most.0
+        ))
+    })
 }
 
 /// How [`flag`] is written.

@@ -1,5 +1,6 @@
-//! Traffic that a change would leave without a service.
+//! Traffic that a change leaves without a service, or a service without a backend.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
@@ -8,23 +9,44 @@ use super::schema::Unserved;
 use crate::control::extent::Extent;
 use crate::control::state::{Service, ServiceSpec, State};
 
-/// The services of `before` whose addresses and ports are not all served by `after`, whichever service does it.
+/// The services of `before` whose addresses and ports are not all served by `after`, whichever service does it, and those
+/// whose new flows find a backend no more.
 pub(super) async fn unserved(before: &State, after: &State) -> Vec<Unserved> {
+    let (were_dry, are_dry) = (dry(before), dry(after));
     let mut unserved = Vec::new();
     for (name, service) in &before.services {
-        let same = after.services.get(name);
-        if same.is_some_and(|same| same.spec == service.spec) {
+        let now = after.services.get(name);
+        let pool = now.map(|now| &now.spec.pool);
+        let pool = pool.filter(|pool| are_dry.contains(pool));
+        if let Some(pool) = pool.filter(|_| !were_dry.contains(&service.spec.pool)) {
+            unserved.push(Unserved {
+                service: name.clone(),
+                whole: true,
+                pool: Some(pool.clone()),
+            });
+            continue;
+        }
+        if now.is_some_and(|now| now.spec == service.spec) {
             continue;
         }
         let left = left(&service.spec, after);
         if left != Left::All {
-            let service = name.clone();
-            let whole = left == Left::Nothing;
-            unserved.push(Unserved { service, whole });
+            unserved.push(Unserved {
+                service: name.clone(),
+                whole: left == Left::Nothing,
+                pool: None,
+            });
         }
         tokio::task::yield_now().await;
     }
     unserved
+}
+
+/// The pools of which no backend takes new flows.
+fn dry(state: &State) -> BTreeSet<&String> {
+    let pools = state.pools.iter();
+    let dry = pools.filter(|(_, pool)| !pool.takes_flows());
+    dry.map(|(name, _)| name).collect()
 }
 
 /// The most specific service that has all that is another's.

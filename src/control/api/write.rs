@@ -6,6 +6,7 @@ use axum::Json;
 
 use super::Api;
 use super::access::Caller;
+use super::condition::Demands;
 use super::moves::{Standings, doubted, moves};
 use super::node::Node;
 use super::panics::panics;
@@ -13,7 +14,7 @@ use super::query::ChangeQuery;
 use super::schema::{Cuts, Outcome, Preview, Problem, Receipt};
 use super::unserved::unserved;
 use crate::control::command::Command;
-use crate::control::ledger::{self, Precondition, Request};
+use crate::control::ledger::{self, Request, Resource};
 use crate::control::state::State;
 use crate::control::store::WallTime;
 
@@ -26,13 +27,22 @@ pub(super) struct Write {
     pub caller: Caller,
     /// For a look, or for some time.
     pub query: ChangeQuery,
-    /// What must hold.
-    pub preconditions: Vec<Precondition>,
+    /// What is written.
+    pub resource: Resource,
+    /// What must hold of it.
+    pub demands: Demands,
 }
 
 enum Done {
-    Written(Receipt),
+    Written(Made),
     Looked(Look),
+}
+
+/// What was done, and between which states.
+struct Made {
+    receipt: Receipt,
+    before: Arc<State>,
+    after: Arc<State>,
 }
 
 /// What a dry run saw.
@@ -56,7 +66,7 @@ impl Write {
             self.execute(node, command)
         });
         let outcome = match done.await?? {
-            Done::Written(receipt) => Outcome::Receipt(receipt),
+            Done::Written(made) => Outcome::Receipt(made.tell().await),
             Done::Looked(look) => Outcome::Preview(look.tell().await),
         };
         Ok(Json(outcome))
@@ -66,7 +76,7 @@ impl Write {
         let cut = cut(node, &command);
         let request = Request {
             command,
-            preconditions: self.preconditions,
+            preconditions: self.demands.of(&self.resource),
             author: self.caller.name,
             confirm_within: self.query.confirm_within_ms,
         };
@@ -75,11 +85,27 @@ impl Write {
         }
         let before = Arc::clone(node.ledger().state());
         let receipt = Receipt::from(node.execute(&request)?);
-        Ok(Done::Written(Receipt {
+        let receipt = Receipt {
+            etag: node.ledger().etag(&self.resource).map(|tag| tag.0),
             cuts: cut.filter(|_| receipt.changed),
-            panics: panics(&before, node.ledger().state()),
             ..receipt
+        };
+        Ok(Done::Written(Made {
+            receipt,
+            before,
+            after: Arc::clone(node.ledger().state()),
         }))
+    }
+}
+
+impl Made {
+    async fn tell(self) -> Receipt {
+        let (before, after) = (&self.before, &self.after);
+        Receipt {
+            panics: panics(before, after),
+            unserved: unserved(before, after).await,
+            ..self.receipt
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Command;
+use crate::config::counted;
 use crate::control::state::{Definitions, State};
 
 /// A command, and what else the log is to say of the way from one state to the other.
@@ -20,7 +21,8 @@ impl fmt::Display for Command {
             Self::PutService { name, .. } => write!(f, "put service {name}"),
             Self::DeleteService { name } => write!(f, "delete service {name}"),
             Self::PutPool { name, spec } => {
-                write!(f, "put pool {name}: {} backends", spec.backends.len())
+                let backends = counted(spec.backends.len(), "backend");
+                write!(f, "put pool {name}: {backends}")
             }
             Self::DeletePool { name } => write!(f, "delete pool {name}"),
             Self::AddBackend { pool, name, .. } => write!(f, "add backend {pool}/{name}"),
@@ -52,7 +54,11 @@ impl fmt::Display for Counted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Definitions { services, pools } = self.0;
         let backends: usize = pools.values().map(|pool| pool.backends.len()).sum();
-        let (services, pools) = (services.len(), pools.len());
-        write!(f, "{services} services, {pools} pools, {backends} backends")
+        let counts = [
+            counted(services.len(), "service"),
+            counted(pools.len(), "pool"),
+            counted(backends, "backend"),
+        ];
+        f.write_str(&counts.join(", "))
     }
 }

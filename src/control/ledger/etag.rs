@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::control::state::{Object, ObjectKey, State, encode};
-use crate::table::Generation;
+use crate::control::store::Head;
 
 /// A strong entity tag, without its quotes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ impl fmt::Display for ETag {
 /// What has a tag.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Resource {
-    /// The whole state. Its tag is the generation.
+    /// The whole state. Its tag is the generation, and whether that waits for its confirmation.
     Whole,
     /// A service.
     Service(String),
@@ -82,10 +82,10 @@ impl Precondition {
 }
 
 /// The tag of a resource; `None` if it is not there. An object's tag depends on its content alone.
-pub(super) fn of(state: &State, generation: Generation, resource: &Resource) -> Option<ETag> {
+pub(super) fn of(state: &State, head: &Head, resource: &Resource) -> Option<ETag> {
     let object = |key: ObjectKey| encode(&state.object(&key)?).ok();
     let bytes = match resource {
-        Resource::Whole => return Some(of_generation(generation)),
+        Resource::Whole => return Some(of_head(head)),
         Resource::Service(name) => object(ObjectKey::Service(name.clone()))?,
         Resource::Pool(name) => object(ObjectKey::Pool(name.clone()))?,
         Resource::Backend { pool, name } => backend(state, pool, name)?,
@@ -95,9 +95,14 @@ pub(super) fn of(state: &State, generation: Generation, resource: &Resource) -> 
     Some(ETag(format!("{:032x}", hasher.finish128().as_u128())))
 }
 
-/// The tag of the whole state.
-pub(super) fn of_generation(generation: Generation) -> ETag {
-    ETag(format!("g{}", generation.0))
+/// The tag of the whole state. A confirmation changes what is told of it, and makes no generation.
+pub(super) fn of_head(head: &Head) -> ETag {
+    let waits = if head.pending.is_some() {
+        "-pending"
+    } else {
+        ""
+    };
+    ETag(format!("g{}{waits}", head.generation.0))
 }
 
 fn backend(state: &State, pool: &str, name: &str) -> Option<Vec<u8>> {

@@ -154,16 +154,14 @@ fn check_pool(name: &str, pool: &Pool, slots: u32, notes: &Notes) {
     for (key, span) in [
         ("idle_ms", spec.idle_ms),
         ("half_closed_ms", spec.half_closed_ms),
+        ("reset_ms", Some(spec.reset_ms)),
     ] {
-        notes.hold(Place::Pool(name, key), span.map_or(Ok(()), limits::silence));
+        let silence = |span| limits::span(span, &limits::SILENCE);
+        notes.hold(Place::Pool(name, key), span.map_or(Ok(()), silence));
     }
     notes.hold(
-        Place::Pool(name, "reset_ms"),
-        limits::silence(spec.reset_ms),
-    );
-    notes.hold(
         Place::Pool(name, "slow_start_ms"),
-        limits::slow_start(spec.slow_start_ms),
+        limits::span(spec.slow_start_ms, &limits::SLOW_START),
     );
     notes.hold(
         Place::Pool(name, "panic_percent"),

@@ -16,10 +16,10 @@ as_objects!(Definitions);
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct Definitions {
     /// Services by name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::object::named")]
     pub services: BTreeMap<String, ServiceSpec>,
     /// Pools by name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::object::named")]
     pub pools: BTreeMap<String, PoolSpec>,
 }
 

@@ -147,6 +147,14 @@ impl Pool {
         let all: u64 = weights.map(|(_, weight)| weight).sum();
         dead * 100 > all * u64::from(self.spec.panic_percent)
     }
+
+    /// Whether new flows find a backend: one that is up and has a weight. A pool that panics goes on as it was.
+    #[must_use]
+    pub fn takes_flows(&self) -> bool {
+        let mut backends = self.spec.backends.iter();
+        let takes = backends.any(|(name, of)| self.mode(name) == Mode::Up && of.weight > 0);
+        takes || self.panics()
+    }
 }
 
 impl State {

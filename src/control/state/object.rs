@@ -1,7 +1,11 @@
 //! Objects of JSON are objects. A derived reader also takes a list for the fields in their order, so that `[]`, which some
 //! filter left of a state, would be a state of nothing.
 
-use serde::de::{Deserializer, Visitor};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
 /// Reads a structure from an object only.
@@ -17,6 +21,34 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Object<D> {
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
         newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+/// Reads values by name. A name that is there twice is refused, as a derived reader refuses a field.
+pub(crate) fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    input: D,
+) -> Result<BTreeMap<String, T>, D::Error> {
+    input.deserialize_map(Named(PhantomData))
+}
+
+struct Named<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Named<T> {
+    type Value = BTreeMap<String, T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut named = BTreeMap::new();
+        while let Some((name, value)) = map.next_entry::<String, T>()? {
+            let twice = || A::Error::custom(format!("{name:?} is given twice"));
+            let twice = named.contains_key(&name).then(twice);
+            twice.map_or(Ok(()), Err)?;
+            named.insert(name, value);
+        }
+        Ok(named)
     }
 }
 
@@ -45,6 +77,15 @@ mod tests {
 
     fn is_state(text: &str) -> bool {
         serde_json::from_str::<Definitions>(text).is_ok()
+    }
+
+    #[test]
+    fn a_name_is_there_once() {
+        assert!(!is_state(r#"{"pools": {"web": {}, "web": {}}}"#));
+        assert!(!is_state(r#"{"pools": {}, "pools": {}}"#));
+        assert!(!is_state(
+            r#"{"pools": {"web": {"backends": {"a": {"address": "10.0.0.9"}, "a": {"address": "10.0.0.9"}}}}}"#
+        ));
     }
 
     #[test]

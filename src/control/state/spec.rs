@@ -59,7 +59,7 @@ pub struct PoolSpec {
     #[schema(maximum = 100, example = 50)]
     pub panic_percent: u8,
     /// Backends by name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::object::named")]
     pub backends: BTreeMap<String, BackendSpec>,
 }
 

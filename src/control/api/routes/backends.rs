@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 
-use super::resources::NO_POOL;
+use super::resources::{NO_BACKEND, NO_POOL};
 use crate::control::api::Api;
 use crate::control::api::access::{Admin, Operator};
 use crate::control::api::body::{Body, form};
@@ -36,7 +36,8 @@ pub(crate) async fn put(
     let write = Write {
         caller,
         query,
-        preconditions: demands.of(&resource(&pool, &name)),
+        resource: resource(&pool, &name),
+        demands,
     };
     let choose = move |node: &mut dyn Node| {
         let changes = match mode(node, &pool, &name)? {
@@ -68,7 +69,8 @@ pub(crate) async fn delete(
     let write = Write {
         caller,
         query: query.into(),
-        preconditions: demands.of(&resource(&pool, &name)),
+        resource: resource(&pool, &name),
+        demands,
     };
     let now = query.now;
     let choose = move |node: &mut dyn Node| {
@@ -96,7 +98,8 @@ pub(crate) async fn weight(
     let write = Write {
         caller,
         query,
-        preconditions: demands.of(&resource(&pool, &name)),
+        resource: resource(&pool, &name),
+        demands,
     };
     let choose = move |node: &mut dyn Node| {
         present(node, &pool, &name)?;
@@ -167,7 +170,8 @@ async fn operate(
     let write = Write {
         caller,
         query: query.into(),
-        preconditions: demands.of(&resource(&of.0, &of.1)),
+        resource: resource(&of.0, &of.1),
+        demands,
     };
     let choose = move |node: &mut dyn Node| {
         present(node, &of.0, &of.1)?;
@@ -192,6 +196,6 @@ fn mode(node: &dyn Node, pool: &str, name: &str) -> Result<Option<Mode>, Problem
 }
 
 fn present(node: &dyn Node, pool: &str, name: &str) -> Result<(), Problem> {
-    let absent = || Problem::not_found("this pool has no backend of this name");
+    let absent = || Problem::not_found(NO_BACKEND);
     mode(node, pool, name)?.map(drop).ok_or_else(absent)
 }

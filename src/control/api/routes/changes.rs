@@ -37,7 +37,8 @@ pub(crate) async fn replace_all(
     let write = Write {
         caller,
         query,
-        preconditions: demands.of(&Resource::Whole),
+        resource: Resource::Whole,
+        demands,
     };
     write
         .run(&api, |_| Ok(Command::ReplaceAll(definitions)))
@@ -78,7 +79,8 @@ pub(crate) async fn put_service(
     let write = Write {
         caller,
         query,
-        preconditions: demands.of(&Resource::Service(name.clone())),
+        resource: Resource::Service(name.clone()),
+        demands,
     };
     let command = Command::PutService { name, spec };
     write.run(&api, |_| Ok(command)).await
@@ -99,7 +101,8 @@ pub(crate) async fn delete_service(
     let write = Write {
         caller,
         query,
-        preconditions: demands.of(&Resource::Service(name.clone())),
+        resource: Resource::Service(name.clone()),
+        demands,
     };
     let command = Command::DeleteService { name };
     write.run(&api, |_| Ok(command)).await
@@ -123,7 +126,8 @@ pub(crate) async fn put_pool(
     let write = Write {
         caller,
         query,
-        preconditions: demands.of(&Resource::Pool(name.clone())),
+        resource: Resource::Pool(name.clone()),
+        demands,
     };
     let command = Command::PutPool { name, spec };
     write.run(&api, |_| Ok(command)).await
@@ -144,7 +148,8 @@ pub(crate) async fn delete_pool(
     let write = Write {
         caller,
         query,
-        preconditions: demands.of(&Resource::Pool(name.clone())),
+        resource: Resource::Pool(name.clone()),
+        demands,
     };
     let command = Command::DeletePool { name };
     write.run(&api, |_| Ok(command)).await
@@ -165,7 +170,8 @@ pub(crate) async fn rollback(
     let write = Write {
         caller,
         query: query.into(),
-        preconditions: demands.of(&Resource::Whole),
+        resource: Resource::Whole,
+        demands,
     };
     let to = Generation(generation);
     let choose = move |node: &mut dyn crate::control::api::node::Node| {
@@ -192,7 +198,8 @@ pub(crate) async fn confirm(
     let write = Write {
         caller,
         query: query.into(),
-        preconditions: demands.of(&Resource::Whole),
+        resource: Resource::Whole,
+        demands,
     };
     write.run(&api, |_| Ok(Command::Confirm)).await
 }

@@ -22,6 +22,8 @@ pub(crate) async fn livez(_: Query<Nothing>) -> &'static str {
 }
 
 /// The node can take traffic; needs no role
+///
+/// A store that can't be written is told by a check, and takes no node out of service.
 #[utoipa::path(
     get, path = "/readyz", tag = "probes", params(VerboseQuery),
     responses(

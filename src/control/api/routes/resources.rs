@@ -31,14 +31,7 @@ pub(crate) async fn state(
     });
     let (state, generation, pending, tag) = now.await?;
     let current = CurrentState::of(&state, generation, pending.map(Pending::from));
-    // The whole state always has a tag. A confirmation changes what is answered, and no generation.
-    let tag = tag.map_or_else(String::new, |tag| tag.0);
-    let waits = if current.pending.is_some() {
-        "-pending"
-    } else {
-        ""
-    };
-    Ok(known.answer(&ETag(format!("{tag}{waits}")), &current))
+    answer(&known, tag.map(|tag| (current, tag)), "there is no state")
 }
 
 /// All services
@@ -135,11 +128,7 @@ pub(crate) async fn backend(
     known: Known,
 ) -> Result<Response, Problem> {
     let found = api.ask(move |node| find_backend(node.ledger(), pool, name));
-    answer(
-        &known,
-        found.await?,
-        "this pool has no backend of this name",
-    )
+    answer(&known, found.await?, NO_BACKEND)
 }
 
 fn find_backend(ledger: &Ledger, pool: String, name: String) -> Option<(BackendState, ETag)> {
@@ -150,6 +139,8 @@ fn find_backend(ledger: &Ledger, pool: String, name: String) -> Option<(BackendS
 
 /// What is said of a pool that is not there.
 pub(super) const NO_POOL: &str = "no pool has this name";
+/// The same of a backend.
+pub(super) const NO_BACKEND: &str = "this pool has no backend of this name";
 
 fn answer<T: serde::Serialize>(
     known: &Known,

@@ -1,16 +1,20 @@
 //! The running node: what it is, what it counts, and what is under way.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 
-use super::resources::NO_POOL;
+use super::resources::{NO_BACKEND, NO_POOL};
 use crate::control::api::Api;
 use crate::control::api::access::Admin;
+use crate::control::api::node::Node;
 use crate::control::api::query::{DryRunQuery, Nothing, Path, Query, within};
 use crate::control::api::schema::{
     DropCount, ExplainQuery, Explanation, FlowQuery, Flows, Forced, NodeStatus, PortStatus,
     Problem, Stats, Transition, WorkerStatus,
 };
+use crate::control::state::Pool;
 
 type Answer<T> = Result<Json<T>, Problem>;
 
@@ -98,12 +102,8 @@ pub(crate) async fn flows(
     Query(mut query): Query<FlowQuery>,
 ) -> Answer<Flows> {
     let limit = within("limit", query.limit, 1..=MOST_FLOWS, 1_000)?;
-    if let Some(pool) = query.pool.clone() {
-        let has = api.ask(move |node| node.ledger().state().pools.contains_key(&pool));
-        has.await?
-            .then_some(())
-            .ok_or_else(|| Problem::not_found(NO_POOL))?;
-    }
+    let asked = query.clone();
+    let has_backend = api.ask(move |node| has_backend(node, &asked)).await??;
     let mut all = Flows::default();
     let mut next = Some(0);
     while let Some(from) = next {
@@ -115,7 +115,30 @@ pub(crate) async fn flows(
         next = stretch.next;
     }
     all.truncated = all.total > all.flows.len() as u64;
-    Ok(Json(all))
+    // A backend that has left its pool may have flows still.
+    if has_backend || all.total > 0 {
+        Ok(Json(all))
+    } else if query.pool.is_some() {
+        Err(Problem::not_found(NO_BACKEND))
+    } else {
+        Err(Problem::not_found("no pool has a backend of this name"))
+    }
+}
+
+/// Whether the pool that is asked for, or any, has the backend. A pool that is not there is a problem.
+fn has_backend(node: &mut dyn Node, query: &FlowQuery) -> Result<bool, Problem> {
+    let pools = &node.ledger().state().pools;
+    let has = |pool: &Arc<Pool>| {
+        let name = query.backend.as_ref();
+        name.is_none_or(|name| pool.spec.backends.contains_key(name))
+    };
+    match &query.pool {
+        Some(name) => {
+            let pool = pools.get(name).ok_or_else(|| Problem::not_found(NO_POOL))?;
+            Ok(has(pool))
+        }
+        None => Ok(query.backend.is_none() || pools.values().any(has)),
+    }
 }
 
 /// Where a connection goes, and why

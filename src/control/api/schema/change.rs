@@ -38,14 +38,19 @@ pub struct Receipt {
     pub generation: u64,
     /// Whether this write made it.
     pub changed: bool,
-    /// The entity tag of the whole state, without its quotes.
-    pub etag: String,
+    /// The entity tag that the service, pool or backend of the path has now, without its quotes: what `If-Match` of the
+    /// next write there takes. Null: it is gone. Where the path names none of them it is that of the whole state.
+    pub etag: Option<String>,
+    /// The entity tag of the whole state, without its quotes: for `PUT /state`.
+    pub state_etag: String,
     /// The change that waits for its confirmation now.
     pub pending: Option<Pending>,
     /// What was cut, if this write cut flows.
     pub cuts: Option<Cuts>,
     /// Pools whose tables this write would change, and that stay as they are since they panic.
     pub panics: Vec<Panic>,
+    /// Services whose traffic is no longer served since this write.
+    pub unserved: Vec<Unserved>,
 }
 
 /// A pool that panics: more of its weight than it admits is taken for dead, which is doubted, so its table stays as it is.
@@ -90,13 +95,16 @@ pub struct Preview {
     pub panics: Vec<Panic>,
 }
 
-/// A service whose traffic would no longer be served, by it or by another one.
+/// A service whose traffic is no longer served, by it or by another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Unserved {
     /// Its name, as it is now.
     pub service: String,
-    /// Whether that is all of its traffic; if not, some of its addresses or ports would still be served.
+    /// Whether that is all of its traffic; if not, some of its addresses or ports are still served.
     pub whole: bool,
+    /// Its pool, where that is why: no backend of it takes new flows, which are dropped as `no_backend`. Flows that are
+    /// there stay with their backends. Null: the packets are no service's, and the host's.
+    pub pool: Option<String>,
 }
 
 /// How much of a pool's or service's traffic would go to other backends.
@@ -170,10 +178,12 @@ impl From<ledger::Receipt> for Receipt {
         Self {
             generation: receipt.generation.0,
             changed: receipt.changed,
-            etag: receipt.etag.0,
+            etag: None,
+            state_etag: receipt.etag.0,
             pending: receipt.pending.map(Pending::from),
             cuts: None,
             panics: Vec::new(),
+            unserved: Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::Pending;
 use crate::control::controller::Stage;
+use crate::control::ledger::Ledger;
 
 /// The node as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -21,6 +22,8 @@ pub struct NodeStatus {
     pub stage: Stage,
     /// As `/readyz` has it.
     pub ready: bool,
+    /// What is wrong all the same: checks of `/readyz` that fail, and take the node out of no service.
+    pub degraded: Vec<Check>,
     /// Slots of each lookup table.
     pub slots: u32,
     /// Tells hash keys apart without telling them: the same on nodes that hash alike.
@@ -173,19 +176,21 @@ pub struct BackendTraffic {
 /// Whether the node can take traffic, and what that depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
-    /// Whether all checks are good.
+    /// Whether all checks are good that it depends on.
     pub ready: bool,
     /// One by one; only if asked for (`?verbose`).
     pub checks: Vec<Check>,
 }
 
-/// One thing that readiness depends on.
+/// One thing that is looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Check {
     /// What.
     pub name: String,
     /// Whether it is good.
     pub ok: bool,
+    /// Whether the node is not ready without it. If not it takes traffic as ever, and something else is hindered.
+    pub decides: bool,
     /// In words.
     pub detail: String,
 }
@@ -195,8 +200,36 @@ impl Readiness {
     #[must_use]
     pub fn of(checks: Vec<Check>) -> Self {
         Self {
-            ready: checks.iter().all(|check| check.ok),
+            ready: checks.iter().all(|check| check.ok || !check.decides),
             checks,
+        }
+    }
+
+    /// The checks that fail, and don't decide.
+    #[must_use]
+    pub fn degraded(self) -> Vec<Check> {
+        let checks = self.checks.into_iter();
+        checks.filter(|check| !check.ok && !check.decides).collect()
+    }
+}
+
+impl Check {
+    /// Whether the store's last write succeeded. Packets don't need it, changes do.
+    #[must_use]
+    pub fn of_store(ledger: &Ledger) -> Self {
+        let failed = ledger.unwritten();
+        Self {
+            name: "store".to_owned(),
+            ok: failed.is_none(),
+            decides: false,
+            detail: failed.map_or_else(
+                || "the last write did not fail".to_owned(),
+                |error| {
+                    format!(
+                        "the last write failed, changes are not kept until one succeeds: {error}"
+                    )
+                },
+            ),
         }
     }
 }
