@@ -45,9 +45,11 @@ fn folder() -> TempDir {
     write("text", "something else\n");
     fs::create_dir(folder.path().join("empty")).unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-    // The checkout may be where only its owner gets.
+    // The checkout may be where only its owner gets. Not this process copies it: what another test forks off meanwhile would
+    // have it open for writing, and then it does not run.
     let program = env!("CARGO_BIN_EXE_tentetsu");
-    fs::copy(program, folder.path().join("tentetsu")).unwrap();
+    let copied = Command::new("cp").arg(program).arg(folder.path()).status();
+    assert!(copied.unwrap().success());
     folder
 }
 

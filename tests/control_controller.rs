@@ -114,7 +114,8 @@ fn a_storm_of_changes_is_published_in_few_rounds() {
     );
 }
 
-/// It takes many calls, between which an operator forces one of the pools: the publication has all of it.
+/// It takes many calls, between which an operator forces one of the pools, which was not told yet: the publication has all of
+/// it.
 #[test]
 fn a_change_of_many_pools_is_published_whole() {
     let mut world = World::new(1_024);
@@ -122,9 +123,10 @@ fn a_change_of_many_pools_is_published_whole() {
     world.pass(60);
     let before = world.workers.round;
     let other = || pool(&[("x", "10.0.1.1"), ("y", "10.0.1.2")]);
-    let web = &world.controller.ledger().state().pools["web"].spec;
+    let mut web = world.controller.ledger().state().pools["web"].spec.clone();
+    web.backends.get_mut("a").unwrap().weight = 300;
     let pools = (0..40).map(|number| (format!("pool{number}"), other()));
-    let pools = pools.chain([("web".to_owned(), web.clone())]);
+    let pools = pools.chain([("web".to_owned(), web)]);
     let mut all = definitions([("http", service("203.0.113.1", "web"))], []);
     all.pools = pools.collect();
     let generation = world.execute(Command::ReplaceAll(all));

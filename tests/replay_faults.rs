@@ -102,11 +102,14 @@ fn files_that_may_not_be_opened_are_a_matter_of_permission() {
     };
     set("secret", 0o000);
     set(".", 0o555);
-    // The checkout may be where only its owner gets.
+    // The checkout may be where only its owner gets. Not this process copies it: what another test forks off meanwhile would
+    // have it open for writing, and then it does not run.
     let theirs = tempfile::tempdir().unwrap();
     std::fs::set_permissions(theirs.path(), Permissions::from_mode(0o755)).unwrap();
     let copy = theirs.path().join("tentetsu");
-    std::fs::copy(env!("CARGO_BIN_EXE_tentetsu"), &copy).unwrap();
+    let program = env!("CARGO_BIN_EXE_tentetsu");
+    let copied = Command::new("cp").arg(program).arg(&copy).status();
+    assert!(copied.unwrap().success());
     for arguments in [
         vec!["--in", "secret"],
         vec!["--in", "in.pcapng", "--out", "secret"],

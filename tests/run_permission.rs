@@ -29,8 +29,11 @@ fn run(more: &str, [state, flows, socket]: [&str; 3]) -> Output {
     }
     open(folder.path(), 0o755);
     let program = folder.path().join("tentetsu");
-    // The checkout may be where only its owner gets.
-    fs::copy(env!("CARGO_BIN_EXE_tentetsu"), &program).unwrap();
+    // The checkout may be where only its owner gets. Not this process copies it: what another test forks off meanwhile would
+    // have it open for writing, and then it does not run.
+    let copy = env!("CARGO_BIN_EXE_tentetsu");
+    let copied = Command::new("cp").arg(copy).arg(&program).status();
+    assert!(copied.unwrap().success());
     let top = folder.path().display();
     let config = format!(
         "[node]\nstate_dir = \"{top}/{state}\"\n[flows]\nfile = \"{top}/{flows}/flows\"\n\

@@ -280,7 +280,8 @@ impl Controller {
         if self.views.is_moving() {
             self.turns.take(&mut self.views, &flows.entries, &tick);
         }
-        let steps = self.views.is_moving() && self.step.left(now) == 0;
+        // What is held would have to wait for each step's publication, too.
+        let steps = !self.held && self.views.is_moving() && self.step.left(now) == 0;
         if self.tells_in(now) == Some(0) && self.tell(&tick, publish) {
             self.tell.begin(now);
         } else if steps || self.views.is_dirty() {

@@ -173,10 +173,14 @@ impl Flows {
     #[must_use]
     pub fn plan(&self, slot: &Consulted<'_>, packet: &Packet<'_>, now: Millis) -> Plan {
         let listed = self.entries.find(packet.key, packet.hash);
-        let found = listed.of(packet.segment);
+        let learned = listed.learned();
+        let mut found = listed.of(packet.segment);
+        if packet.segment.kind == Kind::First && found.is_none() {
+            // The learned flow has ended, and its backend is dead: its entry is in the way.
+            found = learned.filter(|of| slot.known(of.entry).is_some_and(|known| known.dead));
+        }
         let known = found.and_then(|found| slot.known(found.entry));
         let remembered = || self.firsts.remembers(packet.first(), now);
-        let learned = listed.learned();
         let others = match (found, learned) {
             (None, Some(_)) => Others::Learned,
             (None, None) if !listed.is_empty() => Others::Begun,
@@ -237,8 +241,9 @@ impl Flows {
         let of_entry = plan.known.map_or(NO_BACKEND, |known| known.local);
         match plan.step {
             Step::Follow(entry) => {
-                // A learned flow may be found to have ended before the packet is repeated.
-                if packet.segment.kind == Kind::First && entry.origin == Origin::Learned {
+                // A learned flow may be found to have ended, or the entry be of no use, before the packet is repeated.
+                let stays = of_entry == slot.default || entry.origin == Origin::Learned;
+                if packet.segment.kind == Kind::First && stays {
                     self.firsts.remember(packet.first(), now);
                 }
                 // Refused when another worker just moved the entry on: as good.
@@ -249,7 +254,10 @@ impl Flows {
             Step::Accompany => some(of_entry),
             Step::Steer => self.begin(slot, packet, now, plan, slot.target),
             Step::Join => self.join(slot, packet, now, plan),
-            Step::Begin => self.begin(slot, packet, now, plan, slot.default),
+            Step::Begin => {
+                self.firsts.remember(packet.first(), now);
+                self.begin(slot, packet, now, plan, slot.default)
+            }
             Step::Refuse => some(slot.target),
             Step::Learn => self.learn(slot, packet, now, plan.number),
             // An entry that keeps coming back dead is being replaced by another worker.

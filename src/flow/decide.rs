@@ -117,7 +117,7 @@ fn beside(others: Others, step: Step, kind: Kind, remembered: impl Fn() -> bool)
     match (step, kind) {
         _ if others == Others::Nobody => step,
         (_, Kind::First) if learned && holds(Guard::SynFilter) && remembered() => Step::Join,
-        (Step::Learn | Step::Default { .. }, Kind::First) => Step::Begin,
+        (Step::Learn | Step::Default { .. }, Kind::First) if holds(Guard::Beside) => Step::Begin,
         (Step::Learn | Step::Refuse, _) => Step::Default { remember: false },
         _ => step,
     }

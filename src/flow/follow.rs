@@ -20,6 +20,8 @@ const ACK_WINDOW: u32 = 64 << 20;
 /// The same before anything followed the SYN: more than an initial congestion window (RFC 6928). By chance once in
 /// 32,768.
 const FIRST_WINDOW: u32 = 64 << 10;
+/// How far from the first one a repeated SYN may end: it may leave out the data that the first had (RFC 7413).
+const FIRST_DATA: u32 = 16 << 10;
 
 impl Entry {
     /// An entry for a flow that `segment` begins.
@@ -60,8 +62,12 @@ impl Entry {
             return !begins || self.closed == Closed::No;
         }
         match segment.place {
-            Place::Sequence { seq, .. } if begins => self.near(seq) && self.may_begin(),
-            Place::Sequence { seq, ack, .. } => self.near(seq) && self.acknowledges(ack),
+            Place::Sequence { end, .. } if begins => {
+                distance(end, self.seq) <= FIRST_DATA && self.may_begin()
+            }
+            Place::Sequence { seq, ack, .. } => {
+                self.near(seq) && self.acknowledges(segment.kind, ack)
+            }
             Place::Tag { tag, echo } => match self.origin {
                 Origin::Unconfirmed => echo || begins,
                 _ => tag == self.seq,
@@ -96,7 +102,8 @@ impl Entry {
     /// Whether the flow is open, has acknowledged something, and is where the segment stands.
     #[must_use]
     pub fn stands(&self, segment: Segment) -> bool {
-        self.closed == Closed::No && self.ack.is_some() && self.is_about(segment.place)
+        let about = self.is_about(segment.kind, segment.place);
+        self.closed == Closed::No && self.ack.is_some() && about
     }
 
     fn near(&self, seq: u32) -> bool {
@@ -113,10 +120,13 @@ impl Entry {
         self.origin == Origin::Unconfirmed || self.ack.is_none()
     }
 
-    fn acknowledges(&self, ack: Option<u32>) -> bool {
+    /// Whether a packet acknowledges about what the flow did. All of a connection's do but its SYN, and some RST (RFC 9293,
+    /// section 3.10.7.4).
+    fn acknowledges(&self, kind: Kind, ack: Option<u32>) -> bool {
         match (self.ack, ack) {
             (Some(mine), Some(its)) => distance(mine, its) <= ACK_WINDOW,
-            _ => true,
+            (None, Some(_)) => true,
+            (_, None) => kind == Kind::Reset,
         }
     }
 
@@ -135,12 +145,13 @@ impl Entry {
     /// Whether the entry takes a RST's word: it has to stand where the next packet would, as RFC 5961, section 3.2
     /// has it.
     fn is_reset_by(&self, segment: Segment) -> bool {
-        let at = match segment.place {
-            Place::Sequence { seq, .. } => seq,
-            Place::Tag { tag, .. } if self.origin != Origin::Learned => tag,
-            _ => return false,
+        let in_sequence = match segment.place {
+            Place::Sequence { seq, .. } if self.origin == Origin::Learned => self.is_next(seq),
+            Place::Sequence { seq: at, .. } => at == self.seq,
+            Place::Tag { tag, .. } => tag == self.seq && self.origin != Origin::Learned,
+            Place::Unknown => return false,
         };
-        at == self.seq || !holds(Guard::ResetInSequence)
+        in_sequence || !holds(Guard::ResetInSequence)
     }
 
     fn closed_by(&self, segment: Segment) -> Closed {
@@ -155,22 +166,32 @@ impl Entry {
     }
 
     /// A learned entry's flow has ended if a FIN is its next packet, or the first that is known, until it goes on beyond
-    /// that. What stands elsewhere tells nothing of it.
+    /// that.
     fn learned_closed(&self, closed: Closed, kind: Kind, place: Place) -> Closed {
         let Place::Sequence { seq, end, .. } = place else {
             return Closed::No;
         };
-        let goes_on = self.is_about(place) && later(self.seq, end) != self.seq;
+        let about = self.is_about(kind, place);
+        let goes_on = !about || later(self.seq, end) != self.seq;
         match kind {
-            Kind::Fin if seq == self.seq || end == self.seq => Closed::Fin,
+            Kind::Fin if about && (self.is_next(seq) || end == self.seq) => Closed::Fin,
             Kind::Fin | Kind::Within if goes_on => Closed::No,
             _ => closed,
         }
     }
 
+    /// Whether a learned flow's next packet stands at `seq`. A keepalive, if that was the last, stands one before it.
+    fn is_next(&self, seq: u32) -> bool {
+        self.ack.is_some() && seq.wrapping_sub(self.seq) <= 1
+    }
+
     fn advance(&mut self, segment: Segment) {
-        let begins = matches!(segment.kind, Kind::First | Kind::Reset);
-        if begins || !self.is_about(segment.place) {
+        if matches!(segment.kind, Kind::First | Kind::Reset) {
+            return;
+        }
+        if !self.is_about(segment.kind, segment.place) {
+            // Who knows where the flow is? No end of it is believed from now on.
+            self.ack = None;
             return;
         }
         match segment.place {
@@ -189,11 +210,12 @@ impl Entry {
         }
     }
 
-    /// Whether a packet tells where the flow is. One that a learned entry believes may be far from it, and forged.
-    fn is_about(&self, place: Place) -> bool {
+    /// Whether a packet tells where the flow is. One that a learned entry believes may be far from it, and forged; and what
+    /// the entry was made by may have been.
+    fn is_about(&self, kind: Kind, place: Place) -> bool {
         match place {
             Place::Sequence { seq, ack, .. } if self.origin == Origin::Learned => {
-                self.near(seq) && self.acknowledges(ack)
+                self.ack.is_some() && self.near(seq) && self.acknowledges(kind, ack)
             }
             _ => true,
         }

@@ -28,6 +28,7 @@ guards! {
     SynGuard "Arm lasts as long as a SYN-ACK may take.",
     SynFilter "A repeated SYN goes to D if the first one did.",
     ListFirst "A new flow that can't be listed goes to D.",
+    Beside "Beside others by its ports a new flow is listed wherever it goes, and stays listed.",
     CleanAtArm "The clean clock starts anew at the arm.",
     CleanUnlisted "The clean clock starts anew when a packet leaves on the default unlisted.",
     Heard "A flow's silence is counted up to what the workers have heard.",

@@ -1,4 +1,4 @@
-//! Memory of the first packets that went to a slot's default.
+//! Memory of the first packets that went to a slot's default, or where a learned flow of their 5-tuple goes.
 //!
 //! A repetition of such a packet has to go there as well, or a slow answer of the one backend meets the other. What is
 //! remembered is one bit in each of two places of a bit field, so there may be false positives: those go to the

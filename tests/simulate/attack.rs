@@ -57,13 +57,13 @@ fn forge(world: &mut World) {
 
 fn forge_tcp(world: &mut World, victim: usize) {
     let of = &world.clients[victim];
-    let (key, next, place, of_server) = (of.key, of.next, of.place(), of.server);
+    let (key, next) = (of.key, of.next);
     let (seq, ack) = (guess(world), guess(world));
+    // In its window by luck.
+    let near = next.wrapping_add(world.random.within(1..15 << 20) as u32);
     match world.random.within(0..6) {
-        0 if world
-            .listed_at(&key, place)
-            .is_some_and(|at| of_server == Some(at)) =>
-        {
+        0 if is_known(world, victim) => {
+            world.clients[victim].guessed = true;
             // By luck it hits the window of a flow that is listed: no SYN moves that.
             let near = next.wrapping_add(world.random.within(0..30 << 20) as u32);
             send(
@@ -82,15 +82,27 @@ fn forge_tcp(world: &mut World, victim: usize) {
                 at(Kind::Within, seq.wrapping_add(1), 0, Some(ack)),
             );
         }
-        3 => send(world, key, at(Kind::Within, seq, 0, Some(ack))),
-        4 => send(world, key, at(Kind::Fin, seq, 1, Some(ack))),
+        3 | 4 => {
+            let kind = world.random.pick(&[Kind::Within, Kind::Fin]);
+            // Without an acknowledgement, or with one that is wrong, it is nobody's.
+            let (seq, ack) = world
+                .random
+                .pick(&[(seq, Some(ack)), (seq, None), (near, None)]);
+            send(world, key, at(kind, seq, 1, ack));
+        }
         _ => {
-            // In its window by luck, but not where its next packet would be (RFC 5961).
-            let near = next.wrapping_add(world.random.within(1..15 << 20) as u32);
+            // Not where its next packet would be (RFC 5961).
             let seq = world.random.pick(&[seq, near]);
             send(world, key, at(Kind::Reset, seq, 0, None));
         }
     }
+}
+
+/// Whether an entry knows where a client's flow is: of others luck may be told (see [`guess`]).
+fn is_known(world: &World, client: usize) -> bool {
+    let place = world.clients[client].place();
+    let entry = world.entry_of(client);
+    entry.is_some_and(|entry| entry.ack.is_some() && entry.distance(place) < 1 << 20)
 }
 
 fn forge_sctp(world: &mut World, victim: usize) {

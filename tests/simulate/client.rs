@@ -77,6 +77,8 @@ pub struct Client {
     pub strayed: Option<u64>,
     /// When a packet of it was forwarded last.
     pub seen: u64,
+    /// Somebody guessed where it stands, so that what he made of it would be near its next connection by these ports.
+    pub guessed: bool,
     /// How many times as long as a flow of `web` it may be silent, by that packet.
     pub slack: u32,
     /// The same, by what it sends now.
@@ -116,6 +118,7 @@ impl Client {
             home: None,
             strayed: None,
             seen: 0,
+            guessed: false,
             slack: 1,
             pace: 1,
         }
@@ -123,14 +126,15 @@ impl Client {
 
     /// Begins another connection, `again` by the same 5-tuple at times.
     pub fn begin(&mut self, climate: &Climate, random: &mut Random, again: bool) {
-        let again = self.epoch > 0 && random.percent(25) && again;
+        let again = self.epoch > 0 && random.percent(25) && again && !self.guessed;
         if !again {
             self.choose(random);
             self.worker = random.within(0..climate.workers as u64) as usize;
         }
         self.epoch += 1;
         self.habit = match random.within(0..100) {
-            0..3 if climate.uploads => Habit::Uploader,
+            // It goes over whatever position somebody made up by these ports before.
+            0..3 if climate.uploads && !again => Habit::Uploader,
             0..20 => Habit::Chatty,
             20..35 => Habit::Sleeper,
             35..43 => Habit::Keeper,
@@ -138,10 +142,10 @@ impl Client {
             _ => Habit::Brief,
         };
         // Half of the space is the clients', around its seam; the other is left to forgers, whose guesses are wrong. A port
-        // that is taken again soon goes on near where it was. The server's numbers are near those of any of the last four by
+        // that is taken again soon goes on near where it was, if there is room to list both. The server's numbers are near those of any of the last four by
         // chance alone: that is arithmetic, told beside the windows.
         let before = self.next;
-        if again && self.traffic == Traffic::Tcp && random.percent(50) {
+        if again && climate.lists_all() && self.traffic == Traffic::Tcp && random.percent(50) {
             self.next = before.wrapping_add(random.pick(&[1, 1 << 16, 1 << 23]));
         }
         while self.next == before {
@@ -153,6 +157,7 @@ impl Client {
         self.heard = self.ack;
         (self.state, self.syns, self.server) = (State::Opening, 0, None);
         (self.listed, self.by_entry, self.echoed) = (false, false, false);
+        self.guessed = false;
         (self.promise, self.home) = (Promise::Kept, None);
         self.left = match self.habit {
             Habit::Uploader => 70_000,

@@ -104,6 +104,11 @@ impl Climate {
         if pool == "blue" { self.slack } else { 1 }
     }
 
+    /// Whether there is room for all flows that are not made up.
+    pub fn lists_all(&self) -> bool {
+        self.limits == Limits::of(8_192) && self.attack != Attack::Flood
+    }
+
     /// A big table, once.
     pub fn wide(mut self) -> Self {
         self.slots = 65_537;

@@ -161,7 +161,7 @@ impl World {
     }
 
     /// What the worker has not heard of yet is behind the flow's packet, too.
-    fn catch_up(&mut self, client: usize, worker: usize) {
+    pub fn catch_up(&mut self, client: usize, worker: usize) {
         let tables: *const Tables = self.node().workers[worker].current();
         let mut known = self.publications.iter();
         let newest = known.position(|of| std::ptr::eq(tables, &*of.tables));

@@ -21,6 +21,7 @@ pub enum Stage {
     Armed,
     /// New flows go by it everywhere.
     Steered,
-    /// Nothing is left of what was before it.
+    /// Nothing is left of what was before it: no slot of any pool moves, and the flows that were listed meanwhile have ended.
+    /// Later changes put it off.
     Settled,
 }

@@ -87,7 +87,7 @@ impl Views {
         backend: BackendId,
         index: &ServiceIndex,
     ) -> Option<FlowPlace> {
-        let (view, slot) = self.place(key, index)?;
+        let (view, slot) = self.place(key, self.hasher.hash_key(key), index)?;
         let view = self.views.get(view)?;
         Some(FlowPlace {
             pool: Arc::clone(&view.pool),

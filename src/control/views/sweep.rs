@@ -67,12 +67,13 @@ impl Sweeper {
         }
         let end = self.next.saturating_add(buckets).min(entries.buckets());
         entries.sweep(self.next..end, |key, entry| {
-            let Some((view, slot)) = views.place(key, index) else {
+            let hash = views.hasher.hash_key(key);
+            let Some((view, slot)) = views.place(key, hash, index) else {
                 return Fate::Remove;
             };
             match (views.views.get(view), self.censuses.get_mut(view)) {
                 (Some(of), Some(census)) => {
-                    let listed = || entries.find(key, flows.hasher.hash_key(key));
+                    let listed = || entries.find(key, flows.hash(key, hash, &views.hasher));
                     Sweep::new(&of.slots, census).judge((slot, key), entry, listed, tick)
                 }
                 // A view that came after the walk began.
@@ -109,13 +110,17 @@ impl Views {
             .collect()
     }
 
-    /// The view and slot of a flow; `index` is that of the services as they were planned last.
-    pub(super) fn place(&self, key: &FlowKey, index: &ServiceIndex) -> Option<(&ViewKey, u32)> {
+    /// The view and slot of a flow, whose hash is `hash`; `index` is that of the services as they were planned last.
+    pub(super) fn place(
+        &self,
+        key: &FlowKey,
+        hash: u64,
+        index: &ServiceIndex,
+    ) -> Option<(&ViewKey, u32)> {
         let Match::Service(service) = index.find(key) else {
             return None;
         };
         let (_, view) = self.services.get(service as usize)?;
-        let hash = self.hasher.hash_key(key);
         Some((view, slot_of(hash, self.spread.slots as usize)))
     }
 

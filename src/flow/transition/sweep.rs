@@ -75,14 +75,15 @@ impl<'a> Sweep<'a> {
         let Some(local) = self.slots.local(entry.backend) else {
             return Fate::Remove;
         };
-        let ended = entry.has_ended(&self.slots.times, tick.silence_until());
-        let need = self.slots.need((slot, key), local, self.census.begun);
-        let goes = match need {
-            Need::Dead => true,
-            Need::Default => !self.is_beside_others(entry, &listed()),
+        if entry.has_ended(&self.slots.times, tick.silence_until()) {
+            return Fate::Remove;
+        }
+        let goes = match self.slots.need((slot, key), local, self.census.begun) {
+            Need::Nothing => true,
+            Need::Default => !(holds(Guard::Beside) && self.is_beside_others(entry, &listed())),
             Need::Own => false,
         };
-        if ended || goes {
+        if goes {
             return Fate::Remove;
         }
         self.census.note(slot, local);
@@ -90,14 +91,11 @@ impl<'a> Sweep<'a> {
     }
 
     /// Whether a packet of the flow could be taken for that of another by its ports, which goes elsewhere, if the entry were
-    /// not there.
+    /// not there. That backend may be dead: workers may not know, and it may come back before the other entry is gone.
     fn is_beside_others(&self, entry: &Entry, listed: &Listed) -> bool {
         let named = listed.all().map(|found| found.entry.backend);
         let mut others = named.filter(|id| *id != entry.backend);
-        others.any(|id| {
-            let local = self.slots.local(id);
-            local.is_some_and(|local| !self.slots.is_dead(local))
-        })
+        others.any(|id| self.slots.local(id).is_some())
     }
 }
 
@@ -108,7 +106,7 @@ enum Need {
     /// At most to tell its flow from others of its 5-tuple: the default alone sends it where the entry does.
     Default,
     /// Nothing.
-    Dead,
+    Nothing,
 }
 
 impl Slots {
@@ -128,15 +126,15 @@ impl Slots {
     /// not, or nothing lives.
     fn need(&self, (slot, key): (u32, &FlowKey), local: u16, taken: Round) -> Need {
         let Some(of) = self.slots.get(slot as usize) else {
-            return Need::Dead;
+            return Need::Nothing;
         };
         let stage = self.stages.get(of.stage);
         // The simulation does not miss this barrier any more: first packets on draining slots are remembered.
         let everywhere = stage.round <= taken;
         let is_default = local == self.default_of(of.default, key);
         match stage.phase {
-            Phase::Settled => Need::Dead,
-            Phase::Draining if everywhere && self.is_dead(local) => Need::Dead,
+            Phase::Settled => Need::Nothing,
+            Phase::Draining if everywhere && self.is_dead(local) => Need::Nothing,
             Phase::Draining | Phase::Waiting if everywhere && is_default => Need::Default,
             _ => Need::Own,
         }
@@ -151,7 +149,7 @@ impl Slots {
     }
 
     /// Settles the slots that drain and that no entry is left of, by a walk that began when every worker knew that they
-    /// drain: nothing was listed there since.
+    /// drain: what was listed there since, beside an entry that is gone by now, goes to the default.
     pub fn settle(&mut self, census: &Census, tick: &Tick) {
         let drains = |stage: &Stage| stage.phase == Phase::Draining && stage.round <= census.begun;
         if !self.stages.in_use().any(drains) {

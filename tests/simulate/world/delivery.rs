@@ -84,6 +84,10 @@ impl World {
         self.check_dead(client, held.segment, server)?;
         let down = self.down.contains_key(&server);
         let late = !self.knows_all(held.worker);
+        if late {
+            // It may have begun by a worker that knew more.
+            self.catch_up(client, held.worker);
+        }
         self.forget_forced();
         let excused = self.is_excused(client, held.arrived);
         if excused {
