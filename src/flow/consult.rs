@@ -143,7 +143,7 @@ pub struct Plan {
     found: Option<Found>,
     /// As which of its 5-tuple's the flow can be listed.
     number: Option<u16>,
-    /// The one of those that was learned.
+    /// The one of those that was learned, if the flow has none.
     learned: Option<Found>,
 }
 
@@ -173,8 +173,11 @@ impl Flows {
     #[must_use]
     pub fn plan(&self, slot: &Consulted<'_>, packet: &Packet<'_>, now: Millis) -> Plan {
         let listed = self.entries.find(packet.key, packet.hash);
-        let learned = listed.learned();
         let mut found = listed.of(packet.segment);
+        let learned = match found {
+            Some(_) => None,
+            None => listed.learned(),
+        };
         if packet.segment.kind == Kind::First && found.is_none() {
             // The learned flow has ended, and its backend is dead: its entry is in the way.
             found = learned.filter(|of| slot.known(of.entry).is_some_and(|known| known.dead));

@@ -40,6 +40,9 @@ impl Listed {
     #[must_use]
     pub fn of(&self, segment: Segment) -> Option<Found> {
         let believes = |found: &Found| found.entry.believes(segment) || !holds(Guard::Plausible);
+        if self.found[1].is_none() {
+            return self.found[0].filter(believes);
+        }
         let begins = segment.kind == Kind::First;
         let stands = |found: Found| found.entry.stands(segment);
         let stand = !begins && self.all().filter(believes).any(stands);
