@@ -122,6 +122,7 @@ impl Node for Bare {
             generation: 0,
             stage: Stage::Settled,
             ready: true,
+            degraded: Vec::new(),
             slots: 0,
             hash_key_fingerprint: String::new(),
             entries: Entries { unconfirmed: 0, confirmed: 0, learned: 0, limit: 0 },
