@@ -312,13 +312,11 @@ impl Flows {
         let Some(Found { place, entry, .. }) = plan.learned else {
             return self.default(slot, packet, now, true);
         };
-        let known = slot.known(entry).ok_or(DropReason::BackendUnknown)?;
-        if known.dead {
-            return self.default(slot, packet, now, true);
-        }
+        // It is not dead, or the decision would have been to forget it.
+        let local = slot.local(entry)?;
         self.entries.update(place, Entry { seen: now, ..entry });
         self.firsts.remember(packet.first(), now);
-        some(known.local)
+        some(local)
     }
 
     fn learn(

@@ -54,7 +54,7 @@ pub enum Step {
     Steer,
     /// To D, as soon as it is listed there as a new flow beside others.
     Begin,
-    /// To the backend of the learned flow of its 5-tuple, and is remembered; to D if that is dead.
+    /// To the backend of the learned flow of its 5-tuple, and is remembered.
     Join,
     /// To T, without a trace.
     Refuse,

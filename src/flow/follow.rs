@@ -102,8 +102,7 @@ impl Entry {
     /// Whether the flow is open, has acknowledged something, and is where the segment stands.
     #[must_use]
     pub fn stands(&self, segment: Segment) -> bool {
-        let about = self.is_about(segment.kind, segment.place);
-        self.closed == Closed::No && self.ack.is_some() && about
+        self.closed == Closed::No && self.ack.is_some() && self.is_about(segment)
     }
 
     fn near(&self, seq: u32) -> bool {
@@ -147,7 +146,7 @@ impl Entry {
     fn is_reset_by(&self, segment: Segment) -> bool {
         let in_sequence = match segment.place {
             Place::Sequence { seq, .. } if self.origin == Origin::Learned => self.is_next(seq),
-            Place::Sequence { seq: at, .. } => at == self.seq,
+            Place::Sequence { seq, .. } => seq == self.seq,
             Place::Tag { tag, .. } => tag == self.seq && self.origin != Origin::Learned,
             Place::Unknown => return false,
         };
@@ -157,9 +156,7 @@ impl Entry {
     fn closed_by(&self, segment: Segment) -> Closed {
         match (self.closed, segment.kind) {
             (_, Kind::Reset) => Closed::Reset,
-            (closed, kind) if self.origin == Origin::Learned => {
-                self.learned_closed(closed, kind, segment.place)
-            }
+            _ if self.origin == Origin::Learned => self.learned_closed(segment),
             (_, Kind::Fin) | (Closed::Fin, Kind::Within) => Closed::Fin,
             _ => Closed::No,
         }
@@ -167,16 +164,16 @@ impl Entry {
 
     /// A learned entry's flow has ended if a FIN is its next packet, or the first that is known, until it goes on beyond
     /// that.
-    fn learned_closed(&self, closed: Closed, kind: Kind, place: Place) -> Closed {
-        let Place::Sequence { seq, end, .. } = place else {
+    fn learned_closed(&self, segment: Segment) -> Closed {
+        let Place::Sequence { seq, end, .. } = segment.place else {
             return Closed::No;
         };
-        let about = self.is_about(kind, place);
+        let about = self.is_about(segment);
         let goes_on = !about || later(self.seq, end) != self.seq;
-        match kind {
+        match segment.kind {
             Kind::Fin if about && (self.is_next(seq) || end == self.seq) => Closed::Fin,
             Kind::Fin | Kind::Within if goes_on => Closed::No,
-            _ => closed,
+            _ => self.closed,
         }
     }
 
@@ -189,7 +186,7 @@ impl Entry {
         if matches!(segment.kind, Kind::First | Kind::Reset) {
             return;
         }
-        if !self.is_about(segment.kind, segment.place) {
+        if !self.is_about(segment) {
             // Who knows where the flow is? No end of it is believed from now on.
             self.ack = None;
             return;
@@ -212,10 +209,10 @@ impl Entry {
 
     /// Whether a packet tells where the flow is. One that a learned entry believes may be far from it, and forged; and what
     /// the entry was made by may have been.
-    fn is_about(&self, kind: Kind, place: Place) -> bool {
-        match place {
+    fn is_about(&self, segment: Segment) -> bool {
+        match segment.place {
             Place::Sequence { seq, ack, .. } if self.origin == Origin::Learned => {
-                self.ack.is_some() && self.near(seq) && self.acknowledges(kind, ack)
+                self.ack.is_some() && self.near(seq) && self.acknowledges(segment.kind, ack)
             }
             _ => true,
         }

@@ -11,7 +11,9 @@ use tentetsu::control::controller::{Controller, Publish};
 use tentetsu::control::ledger::{Ledger, Receipt, Refusal, Request};
 use tentetsu::control::store::WallTime;
 use tentetsu::control::{Plan, compile_tables};
-use tentetsu::flow::{Consulted, EntryTable, Flows, Found, Kind, Limits, Millis, Packet, Segment};
+use tentetsu::flow::{
+    Consulted, EntryTable, Flows, Found, Kind, Limits, Listed, Millis, Packet, Segment,
+};
 use tentetsu::packet::{DropReason, FlowKey};
 use tentetsu::table::{
     BY_FORMER, CONSULT, Generation, Match, NO_BACKEND, Publisher, Round, ServiceIndex, Spread,
@@ -214,9 +216,8 @@ impl Node {
             let (default, target) = (name(of.default()), name(of.target()));
             format!("{:?}, {default} to {target}", of.phase())
         });
-        let hash = self.flows.hasher.hash_key(key);
-        let listed = self.flows.entries.find(key, hash);
-        let entries: Vec<_> = listed
+        let entries: Vec<_> = self
+            .listed(key)
             .all()
             .map(|found| format!("{:?}", found.entry))
             .collect();
@@ -231,8 +232,12 @@ impl Node {
 
     /// What the entries say of the flow that `segment` is of.
     pub fn find(&self, key: &FlowKey, segment: Segment) -> Option<Found> {
+        self.listed(key).of(segment)
+    }
+
+    fn listed(&self, key: &FlowKey) -> Listed {
         let hash = self.flows.hasher.hash_key(key);
-        self.flows.entries.find(key, hash).of(segment)
+        self.flows.entries.find(key, hash)
     }
 
     /// Whether every worker has the newest publication.
