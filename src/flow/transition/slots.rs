@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Tick;
 use super::members::numbers;
 use super::stages::{SETTLED, Stage, StageId, Stages};
+use super::step::flipped;
 use crate::flow::Millis;
 use crate::flow::guards::{Guard, holds};
 use crate::table::{
@@ -267,12 +268,12 @@ impl Slots {
         self.dirty |= target != of.target;
         let phase = match self.stages.get(of.stage).phase {
             Phase::Settled | Phase::Draining if target == of.default => return,
-            // It may have flipped, and waits for the workers.
             Phase::Frozen if target == of.target => return,
             Phase::Settled | Phase::Draining => Phase::Armed,
+            // It may have flipped, which a worker may not know yet: nothing leaves unlisted until every worker does.
+            Phase::Frozen => Phase::Frozen,
             // Rolled back: entries of flows at the former target are still followed.
             _ if target == of.default => Phase::Draining,
-            Phase::Frozen => Phase::Steered,
             Phase::Armed | Phase::Waiting | Phase::Steered | Phase::Orphaned => return,
         };
         self.enter(slot, phase, round, now);
@@ -281,7 +282,7 @@ impl Slots {
     fn flip_dead(&mut self, slot: usize, round: Round, now: Millis) {
         self.flip(slot);
         if self.slots[slot].stage != SETTLED {
-            self.enter(slot, Phase::Draining, round, now);
+            self.enter(slot, flipped(), round, now);
         }
     }
 
@@ -366,4 +367,80 @@ const fn at_rest(default: u16) -> u16 {
 /// Slots are counted in `u32`.
 pub(super) fn index(slot: usize) -> u32 {
     u32::try_from(slot).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tick(taken: u64) -> Tick {
+        Tick {
+            now: Millis(1),
+            heard: Millis(1),
+            taken: Round(taken),
+            next: Round(taken + 2),
+            syn_guard: 0,
+            moves: true,
+        }
+    }
+
+    fn slots() -> Slots {
+        let member = |id| {
+            Some(Member {
+                id: BackendId(id),
+                dead: false,
+            })
+        };
+        let times = FlowTimes {
+            idle: 100,
+            half_closed: 100,
+            reset: 100,
+            unconfirmed: 100,
+        };
+        Slots::settled(&[0], vec![member(10), member(11), member(12)], times)
+    }
+
+    fn stands(slots: &Slots) -> (u16, u16, Phase) {
+        (
+            slots.slots[0].default,
+            slots.slots[0].target,
+            slots.stage(0).phase,
+        )
+    }
+
+    #[test]
+    fn a_slot_that_flipped_stays_frozen_until_every_worker_knows() {
+        for last in [1, 2] {
+            let mut slots = slots();
+            slots.retarget(&[1], &tick(1));
+            slots.force(&tick(3));
+            for target in [2, 1, last] {
+                slots.retarget(&[target], &tick(4));
+                slots.step(&tick(5));
+                assert_eq!(stands(&slots), (1, target, Phase::Frozen));
+            }
+            slots.step(&tick(6));
+            let next = if last == 1 {
+                Phase::Draining
+            } else {
+                Phase::Steered
+            };
+            assert_eq!(stands(&slots), (1, last, next));
+        }
+    }
+
+    #[test]
+    fn a_default_that_dies_as_it_flips_leaves_the_slot_frozen() {
+        let mut slots = slots();
+        slots.retarget(&[1], &tick(1));
+        slots.force(&tick(3));
+        slots.members[1] = Some(Member {
+            id: BackendId(11),
+            dead: true,
+        });
+        slots.retarget(&[2], &tick(4));
+        assert_eq!(stands(&slots), (2, 2, Phase::Frozen));
+        slots.step(&tick(6));
+        assert_eq!(stands(&slots), (2, 2, Phase::Draining));
+    }
 }

@@ -237,7 +237,7 @@ impl Slots {
 }
 
 /// The phase behind a flip, until every worker knows of it.
-fn flipped() -> Phase {
+pub(super) fn flipped() -> Phase {
     if holds(Guard::FlipBarrier) {
         Phase::Frozen
     } else {
