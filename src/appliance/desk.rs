@@ -100,7 +100,9 @@ impl Node for Desk<'_, '_> {
             detail: format!("publication {round} is out, every worker has {taken}"),
         };
         let store = Check::of_store(self.ledger());
-        Readiness::of([tables].into_iter().chain(links).chain([store]).collect())
+        let workers = Check::of_workers(publisher.behind());
+        let checks = [tables].into_iter().chain(links);
+        Readiness::of(checks.chain([store, workers]).collect())
     }
 
     fn ports(&self) -> Vec<PortStatus> {

@@ -135,6 +135,17 @@ impl TablePublisher {
         self.workers.iter().map(|worker| worker.publisher.taken())
     }
 
+    /// How many milliseconds each worker is behind the wire; not known while nothing moves, nor of a worker that has yet
+    /// to take the newest round.
+    pub fn behind(&self) -> impl Iterator<Item = Option<u64>> {
+        let now = self.clock.elapsed();
+        let workers = self.workers.iter().map(|worker| &worker.publisher);
+        workers.map(move |worker| {
+            let known = self.snapshot.consults && worker.taken() == self.round;
+            known.then(|| now.saturating_sub(worker.caught_up()))
+        })
+    }
+
     /// The addresses that next hops are needed for.
     pub fn wanted(&self) -> impl Iterator<Item = IpAddr> {
         let addresses = self.tables.backends().map(|backend| backend.address);

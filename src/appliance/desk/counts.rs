@@ -52,29 +52,34 @@ impl Desk<'_, '_> {
     }
 
     pub(super) fn count_workers(&mut self) -> Vec<WorkerStatus> {
-        let rounds: Vec<u64> = self.house.publisher.rounds_taken().map(|r| r.0).collect();
+        let publisher = &self.house.publisher;
+        let taken = publisher.rounds_taken().zip(publisher.behind());
+        let taken: Vec<_> = taken.collect();
         let house = &mut *self.house;
         let workers = house.counters.iter().zip(&mut house.latencies);
-        let workers = workers.zip(&house.facts.cores).zip(rounds);
+        let workers = workers.zip(&house.facts.cores).zip(taken);
         (0..)
             .zip(workers)
-            .map(|(index, (((counters, samples), core), taken_round))| {
-                let histogram = samples.collect();
-                let at = |quantile| micros(histogram.value_at_quantile(quantile));
-                let ports = counters.ports.iter();
-                WorkerStatus {
-                    index,
-                    core: u32::try_from(*core).unwrap_or(u32::MAX),
-                    turns: counters.heartbeat.load(Ordering::Relaxed),
-                    rx: ports.map(|port| port.received.packets.get()).sum(),
-                    latency_us: LatencyMicros {
-                        p50: at(0.5),
-                        p99: at(0.99),
-                        max: at(1.0),
-                    },
-                    taken_round,
-                }
-            })
+            .map(
+                |(index, (((counters, samples), core), (round, behind_ms)))| {
+                    let histogram = samples.collect();
+                    let at = |quantile| micros(histogram.value_at_quantile(quantile));
+                    let ports = counters.ports.iter();
+                    WorkerStatus {
+                        index,
+                        core: u32::try_from(*core).unwrap_or(u32::MAX),
+                        turns: counters.heartbeat.load(Ordering::Relaxed),
+                        rx: ports.map(|port| port.received.packets.get()).sum(),
+                        latency_us: LatencyMicros {
+                            p50: at(0.5),
+                            p99: at(0.99),
+                            max: at(1.0),
+                        },
+                        taken_round: round.0,
+                        behind_ms,
+                    }
+                },
+            )
             .collect()
     }
 

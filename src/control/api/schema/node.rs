@@ -114,6 +114,9 @@ pub struct WorkerStatus {
     pub latency_us: LatencyMicros,
     /// The newest publication that it has.
     pub taken_round: u64,
+    /// What arrived before so long ago it has done, and what it lost then was repeated. Flows' silence is counted up to
+    /// there. `null` while nothing moves.
+    pub behind_ms: Option<u64>,
 }
 
 /// Quantiles in microseconds, rounded up.
@@ -182,6 +185,9 @@ pub struct Readiness {
     pub checks: Vec<Check>,
 }
 
+/// Milliseconds that a worker may be behind, as it is after one stall.
+const BEHIND: u64 = 5_000;
+
 /// One thing that is looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Check {
@@ -230,6 +236,47 @@ impl Check {
                     )
                 },
             ),
+        }
+    }
+
+    /// Whether workers have done what arrived lately; each is behind by so many milliseconds. Changes come to their end
+    /// later by that.
+    #[must_use]
+    pub fn of_workers(behind: impl Iterator<Item = Option<u64>>) -> Self {
+        let known = (0..).zip(behind);
+        let known = known.filter_map(|(worker, behind): (u32, _)| Some((behind?, worker)));
+        let slowest = known.filter(|(behind, _)| *behind > BEHIND).max();
+        Self {
+            name: "workers".to_owned(),
+            ok: slowest.is_none(),
+            decides: false,
+            detail: slowest.map_or_else(
+                || "none stalls".to_owned(),
+                |(behind, worker)| {
+                    format!(
+                        "worker {worker} stalls, and changes wait: what it lost in the last {} s may not have been repeated; \
+                         give its core to nothing else",
+                        behind / 1_000
+                    )
+                },
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worker_that_is_behind_most_is_named() {
+        let check = |behind: &[Option<u64>]| Check::of_workers(behind.iter().copied());
+        let behind = check(&[None, Some(31_500), Some(6_000)]);
+        assert!(!behind.ok && !behind.decides);
+        assert!(behind.detail.starts_with("worker 1 stalls"));
+        assert!(behind.detail.contains("last 31 s"));
+        for good in [[None, None], [Some(0), Some(5_000)]] {
+            assert!(check(&good).ok);
         }
     }
 }
