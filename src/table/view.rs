@@ -104,8 +104,9 @@ pub enum Phase {
     Orphaned,
 }
 
-/// The part of a slot that settled slots don't have.
+/// The part of a slot that settled slots don't have. Packed, as there are many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C, packed)]
 pub struct MovingSlot {
     /// T: local number of the backend for new flows.
     pub target: u16,
@@ -213,4 +214,4 @@ impl CleanClocks {
     }
 }
 
-const _: () = assert!(size_of::<MovingSlot>() == 4);
+const _: () = assert!(size_of::<MovingSlot>() == 3);

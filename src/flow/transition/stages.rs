@@ -8,10 +8,13 @@ use crate::table::{Phase, Round};
 
 /// A stage, by its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct StageId(u32);
+pub(super) struct StageId(u16);
 
 /// That of all settled slots.
 pub(super) const SETTLED: StageId = StageId(0);
+
+/// From so many stages on none is made that a phase can do without.
+const MANY: usize = 1 << 12;
 
 /// A phase, and how long it lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,14 +87,26 @@ impl Stages {
         let place = stages()
             .position(same)
             .or_else(|| stages().position(|stage| stage.slots == 0))
+            .or_else(|| self.crowded(phase))
             .map_or(self.list.len(), |place| place + 1);
         let stage = Stage::of(phase, round);
         match self.list.get_mut(place) {
             None => self.list.push(stage),
-            Some(free) if free.slots == 0 => *free = stage,
-            Some(_) => {}
+            Some(found) => {
+                *found = Stage {
+                    slots: found.slots,
+                    ..stage
+                }
+            }
         }
-        StageId(super::slots::index(place))
+        StageId(u16::try_from(place).unwrap_or(u16::MAX))
+    }
+
+    /// When there are many stages: one of the same phase. Who is in it waits for the workers once more.
+    fn crowded(&self, phase: Phase) -> Option<usize> {
+        let mut stages = self.list.iter().skip(1);
+        let many = self.list.len() > MANY;
+        many.then(|| stages.position(|stage| stage.phase == phase))?
     }
 
     /// Notes which stages every worker has by now. Returns those of which that is news.
@@ -121,5 +136,38 @@ impl Stages {
     /// How many slots are not settled.
     pub fn consulted(&self) -> usize {
         self.list.iter().skip(1).map(|stage| stage.slots).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_beyond_many_are_shared_and_wait_again() {
+        let slots = MANY + 10;
+        let mut stages = Stages::settled(slots);
+        let phase = |slot: usize| [Phase::Armed, Phase::Steered][slot % 2];
+        for slot in 0..slots {
+            let round = Round(slot as u64);
+            let id = stages.change(SETTLED, phase(slot), round);
+            let stage = stages.get(id);
+            assert_eq!((stage.phase, stage.round), (phase(slot), round));
+            assert_eq!((stage.everywhere, stages.consulted()), (None, slot + 1));
+            stages.reach(&tick(round));
+        }
+        assert_eq!(stages.list.len(), MANY + 1);
+        assert_eq!(stages.count(Phase::Armed), slots / 2);
+    }
+
+    const fn tick(taken: Round) -> Tick {
+        Tick {
+            now: Millis(1),
+            heard: Millis(1),
+            taken,
+            next: taken.next(),
+            syn_guard: 0,
+            moves: true,
+        }
     }
 }
