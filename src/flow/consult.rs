@@ -8,7 +8,7 @@ use super::{
 };
 use crate::packet::{DropReason, FlowKey};
 use crate::table::{
-    BY_FORMER, CONSULT, FlowHasher, HashKey, Moving, NO_BACKEND, Phase, Tracking, View,
+    BY_FORMER, BackendId, CONSULT, FlowHasher, HashKey, Moving, NO_BACKEND, Phase, Tracking, View,
 };
 
 /// What workers and control share about flows in transition: one per node.
@@ -25,6 +25,10 @@ pub struct Flows {
 /// A packet on a consulted slot.
 #[derive(Debug, Clone, Copy)]
 pub struct Packet<'a> {
+    /// The slot.
+    pub slot: &'a Consulted<'a>,
+    /// When it came.
+    pub now: Millis,
     /// Its flow.
     pub key: &'a FlowKey,
     /// The flow's hash by [`Flows::hasher`].
@@ -39,6 +43,12 @@ impl Packet<'_> {
     /// What a first packet is remembered by: a client that uses the 5-tuple again is not held to the old default.
     fn first(&self) -> u64 {
         self.hash ^ self.segment.mark()
+    }
+
+    /// An entry of its flow, which names its backend by number; there is none for a slot without a backend.
+    fn entry(&self, local: u16, make: fn(BackendId, Segment, Millis) -> Entry) -> Option<Entry> {
+        let member = self.slot.moving.member(local)?;
+        Some(make(member.id, self.segment, self.now))
     }
 }
 
@@ -119,18 +129,6 @@ impl<'a> Consulted<'a> {
             self.moving.clocks.restart(self.slot, now.0);
         }
     }
-
-    /// An entry names its backend by number; there is none for a slot without a backend.
-    fn entry(
-        &self,
-        local: u16,
-        make: fn(crate::table::BackendId, Segment, Millis) -> Entry,
-        segment: Segment,
-        now: Millis,
-    ) -> Option<Entry> {
-        let member = self.moving.member(local)?;
-        Some(make(member.id, segment, now))
-    }
 }
 
 /// A decision, and the entry that it was taken on.
@@ -171,7 +169,8 @@ impl Flows {
 
     /// Decides on a packet, and leaves everything as it is.
     #[must_use]
-    pub fn plan(&self, slot: &Consulted<'_>, packet: &Packet<'_>, now: Millis) -> Plan {
+    pub fn plan(&self, packet: &Packet<'_>) -> Plan {
+        let (slot, now) = (packet.slot, packet.now);
         let listed = self.entries.find(packet.key, packet.hash);
         let mut found = listed.of(packet.segment);
         let learned = match found {
@@ -206,39 +205,30 @@ impl Flows {
     /// [`DropReason::NoBackend`] when there is none; [`DropReason::FlowsFull`] when the flow has to be listed first
     /// and there is no room; [`DropReason::BackendUnknown`] when it is listed, and this generation does not have its
     /// backend.
-    pub fn choose(
-        &self,
-        slot: &Consulted<'_>,
-        packet: &Packet<'_>,
-        now: Millis,
-    ) -> Result<u16, DropReason> {
+    pub fn choose(&self, packet: &Packet<'_>) -> Result<u16, DropReason> {
+        let slot = packet.slot;
         if packet.tracking == Tracking::Stateless {
             return some(match slot.phase {
                 Phase::Steered | Phase::Frozen | Phase::Orphaned => slot.target,
                 _ => slot.default,
             });
         }
-        let mut plan = self.plan(slot, packet, now);
+        let mut plan = self.plan(packet);
         for _ in 0..MOST {
             if plan.step != Step::Forget {
                 break;
             }
             // Whoever comes first removes it; the next decision sees what is there then.
             plan.found.map(|found| self.entries.remove(found.place));
-            plan = self.plan(slot, packet, now);
+            plan = self.plan(packet);
         }
-        self.act(slot, packet, now, &plan)
+        self.act(packet, &plan)
     }
 
-    fn act(
-        &self,
-        slot: &Consulted<'_>,
-        packet: &Packet<'_>,
-        now: Millis,
-        plan: &Plan,
-    ) -> Result<u16, DropReason> {
+    fn act(&self, packet: &Packet<'_>, plan: &Plan) -> Result<u16, DropReason> {
+        let (slot, now) = (packet.slot, packet.now);
         if let (Some(found), None) = (plan.found, plan.known) {
-            self.note(found, packet.segment, now);
+            self.note(found, packet);
             return Err(DropReason::BackendUnknown);
         }
         let of_entry = plan.known.map_or(NO_BACKEND, |known| known.local);
@@ -255,83 +245,67 @@ impl Flows {
                 some(of_entry)
             }
             Step::Accompany => some(of_entry),
-            Step::Steer => self.begin(slot, packet, now, plan, slot.target),
-            Step::Join => self.join(slot, packet, now, plan),
+            Step::Steer => self.begin(packet, plan, slot.target),
+            Step::Join => self.join(packet, plan),
             Step::Begin => {
                 self.firsts.remember(packet.first(), now);
-                self.begin(slot, packet, now, plan, slot.default)
+                self.begin(packet, plan, slot.default)
             }
             Step::Refuse => some(slot.target),
-            Step::Learn => self.learn(slot, packet, now, plan.number),
+            Step::Learn => self.learn(packet, plan),
             // An entry that keeps coming back dead is being replaced by another worker.
-            Step::Forget => self.default(slot, packet, now, true),
-            Step::Default { remember } => self.default(slot, packet, now, remember),
+            Step::Forget => self.default(packet, true),
+            Step::Default { remember } => self.default(packet, remember),
             Step::Settle => some(slot.default),
         }
     }
 
     /// A flow is not silent while its packets come to a worker that is behind, and can't send them on.
-    fn note(&self, found: Found, segment: Segment, now: Millis) {
+    fn note(&self, found: Found, packet: &Packet<'_>) {
+        let segment = packet.segment;
         if segment.kind != Kind::Related && found.entry.believes(segment) {
-            let followed = found.entry.followed(segment, now);
+            let followed = found.entry.followed(segment, packet.now);
             self.entries.update(found.place, followed);
         }
     }
 
-    fn begin(
-        &self,
-        slot: &Consulted<'_>,
-        packet: &Packet<'_>,
-        now: Millis,
-        plan: &Plan,
-        local: u16,
-    ) -> Result<u16, DropReason> {
+    fn begin(&self, packet: &Packet<'_>, plan: &Plan, local: u16) -> Result<u16, DropReason> {
         let make = match packet.segment.kind {
             Kind::First => Entry::begun,
             _ => Entry::learned,
         };
-        let Some(entry) = slot.entry(local, make, packet.segment, now) else {
+        let Some(entry) = packet.entry(local, make) else {
             return Err(DropReason::NoBackend);
         };
         match self.list(packet, plan.number, entry) {
             Some(Inserted::New) => some(local),
-            Some(Inserted::Present(other)) => slot.local(other),
+            Some(Inserted::Present(other)) => packet.slot.local(other),
             None if !holds(Guard::ListFirst) => some(local),
-            None => self.join(slot, packet, now, plan),
+            None => self.join(packet, plan),
         }
     }
 
     /// What follows an unlisted first packet goes where the learned flow of the 5-tuple does, if there is one; so that does.
-    fn join(
-        &self,
-        slot: &Consulted<'_>,
-        packet: &Packet<'_>,
-        now: Millis,
-        plan: &Plan,
-    ) -> Result<u16, DropReason> {
+    fn join(&self, packet: &Packet<'_>, plan: &Plan) -> Result<u16, DropReason> {
+        let now = packet.now;
         let Some(Found { place, entry, .. }) = plan.learned else {
-            return self.default(slot, packet, now, true);
+            return self.default(packet, true);
         };
         // It is not dead, or the decision would have been to forget it.
-        let local = slot.local(entry)?;
+        let local = packet.slot.local(entry)?;
         self.entries.update(place, Entry { seen: now, ..entry });
         self.firsts.remember(packet.first(), now);
         some(local)
     }
 
-    fn learn(
-        &self,
-        slot: &Consulted<'_>,
-        packet: &Packet<'_>,
-        now: Millis,
-        number: Option<u16>,
-    ) -> Result<u16, DropReason> {
-        let entry = slot.entry(slot.default, Entry::learned, packet.segment, now);
-        let listed = entry.and_then(|entry| self.list(packet, number, entry));
+    fn learn(&self, packet: &Packet<'_>, plan: &Plan) -> Result<u16, DropReason> {
+        let default = packet.slot.default;
+        let entry = packet.entry(default, Entry::learned);
+        let listed = entry.and_then(|entry| self.list(packet, plan.number, entry));
         match listed {
-            Some(Inserted::New) => some(slot.default),
-            Some(Inserted::Present(other)) => slot.local(other),
-            None => self.default(slot, packet, now, packet.segment.kind == Kind::First),
+            Some(Inserted::New) => some(default),
+            Some(Inserted::Present(other)) => packet.slot.local(other),
+            None => self.default(packet, packet.segment.kind == Kind::First),
         }
     }
 
@@ -347,13 +321,8 @@ impl Flows {
     }
 
     /// To D unlisted, which the clean clock takes note of; or nowhere while D is about to change.
-    fn default(
-        &self,
-        slot: &Consulted<'_>,
-        packet: &Packet<'_>,
-        now: Millis,
-        remember: bool,
-    ) -> Result<u16, DropReason> {
+    fn default(&self, packet: &Packet<'_>, remember: bool) -> Result<u16, DropReason> {
+        let (slot, now) = (packet.slot, packet.now);
         if slot.phase == Phase::Orphaned {
             return Err(DropReason::FlowsFull);
         }
@@ -418,18 +387,13 @@ mod tests {
         }
     }
 
-    fn packet(kind: Kind) -> Packet<'static> {
+    fn segment(kind: Kind) -> Segment {
         let place = Place::Sequence {
             seq: 1_000,
             end: 1_010,
             ack: Some(1),
         };
-        Packet {
-            key: &KEY,
-            hash: 42,
-            segment: Segment { kind, place },
-            tracking: Tracking::Tcp,
-        }
+        Segment { kind, place }
     }
 
     /// A worker ahead has listed the flow at a backend of the next generation. It would be thought silent here.
@@ -437,17 +401,24 @@ mod tests {
     fn a_flow_whose_backend_is_not_known_yet_is_not_silent() {
         let entries = EntryTable::in_memory(Limits::of(16)).unwrap();
         let flows = Flows::new(entries, HashKey::default());
-        let (view, within) = (view(), packet(Kind::Within));
-        let listed = Entry::learned(BackendId(99), within.segment, Millis(0));
+        let (view, within) = (view(), segment(Kind::Within));
+        let listed = Entry::learned(BackendId(99), within, Millis(0));
         flows.entries.insert(&KEY, 42, 0, listed).unwrap();
         let slot = Consulted::new(&view, 0, CONSULT, &KEY).unwrap();
         let seen = || {
-            let found = flows.entries.find(&KEY, 42).of(within.segment);
+            let found = flows.entries.find(&KEY, 42).of(within);
             found.unwrap().entry.seen
         };
         for (kind, expected) in [(Kind::Related, 0), (Kind::Within, 8_192)] {
-            let chosen = flows.choose(&slot, &packet(kind), Millis(8_192));
-            assert_eq!(chosen, Err(DropReason::BackendUnknown));
+            let packet = Packet {
+                slot: &slot,
+                now: Millis(8_192),
+                key: &KEY,
+                hash: 42,
+                segment: segment(kind),
+                tracking: Tracking::Tcp,
+            };
+            assert_eq!(flows.choose(&packet), Err(DropReason::BackendUnknown));
             assert_eq!(seen(), Millis(expected), "{kind:?}");
         }
     }

@@ -67,6 +67,8 @@ fn choose(
     let slot = Consulted::new(view, meta.slot, word, key).ok_or(DropReason::NoBackend)?;
     let flows = context.flows.ok_or(DropReason::NoBackend)?;
     let packet = Packet {
+        slot: &slot,
+        now: context.now,
         key,
         hash,
         segment: if matches!(meta.protocol, ICMP4 | ICMP6) {
@@ -76,7 +78,7 @@ fn choose(
         },
         tracking: service.tracking,
     };
-    let local = flows.choose(&slot, &packet, context.now)?;
+    let local = flows.choose(&packet)?;
     Ok(view.first_backend + u32::from(local))
 }
 

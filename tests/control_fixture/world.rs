@@ -135,7 +135,10 @@ impl World {
         let local = if word & CONSULT == 0 {
             word
         } else {
+            let slot = Consulted::new(view, slot, word, &key).unwrap();
             let packet = Packet {
+                slot: &slot,
+                now: Millis(self.now),
                 key: &key,
                 hash,
                 segment: Segment {
@@ -148,8 +151,7 @@ impl World {
                 },
                 tracking: service.tracking,
             };
-            let slot = Consulted::new(view, slot, word, &key).unwrap();
-            self.flows.choose(&slot, &packet, Millis(self.now)).ok()?
+            self.flows.choose(&packet).ok()?
         };
         let backend = &view.backends[usize::from(local)];
         Some(backend.name.to_string())

@@ -177,12 +177,14 @@ impl Node {
         } else {
             let slot = Consulted::new(view, slot, word, key).ok_or(DropReason::NoBackend)?;
             let packet = Packet {
+                slot: &slot,
+                now: self.clock(at),
                 key,
                 hash: self.flows.hash(key, hash, &tables.hasher),
                 segment,
                 tracking,
             };
-            self.flows.choose(&slot, &packet, self.clock(at))?
+            self.flows.choose(&packet)?
         };
         Ok(address(view, local))
     }
