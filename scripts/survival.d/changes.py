@@ -7,6 +7,7 @@ what the one before it ends with, so that a whole table is one history.
 import asyncio
 
 BOUND = 60  # seconds
+STUTTER = 120  # seconds until slots have gone over though a worker stalls again and again: twice what it takes
 PACE = 1.5  # seconds between two steps: shorter than a transition, so that they overlap
 CHANGES = {}
 
@@ -126,6 +127,19 @@ async def stall(lab):
 
 
 @begins_with("blue", even(7, 12))
+async def stutter(lab):
+    """A weight is doubled; the appliance stands still for 0.15 s each second until every slot has gone over."""
+    weights = even(7, 12) | {7: 200}
+    await lab.appliance.weigh("blue", 7, weights[7])
+    await lab.appliance.steered()
+    async with asyncio.timeout(STUTTER):
+        while any(one["moving"] for one in await lab.appliance.transitions()):
+            await lab.appliance.pause(0.15)
+            await asyncio.sleep(0.85)
+    return weights
+
+
+@begins_with("blue", even(7, 12) | {7: 200})
 async def rekey(lab):
     """The hash key is rotated, and the tables get another number of slots."""
     await lab.appliance.spread(32_771)
