@@ -9,12 +9,13 @@
 mod api_fixture;
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{Error, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use api_fixture::client::{Client, Target};
 use api_fixture::node::StubNode;
@@ -256,4 +257,80 @@ fn silent_clients_keep_nobody_out() {
         .collect();
     world.client().get("/state").ok(200);
     assert_eq!(silent.len(), 200);
+}
+
+/// More connections than the listener has places, each with one of these openings.
+fn crowd(world: &World, openings: &[&[u8]]) -> Vec<TcpStream> {
+    let openings = openings.iter().cycle().take(281);
+    openings
+        .map(|opening| {
+            let mut stream = TcpStream::connect(address(world)).unwrap();
+            stream.write_all(opening).unwrap();
+            stream
+        })
+        .collect()
+}
+
+/// Those that have waited longest for a request make room for one that comes, and nobody who is being answered.
+fn check_crowd(world: &World, client: &Client, openings: &[&[u8]]) {
+    let admin = client.token(SECRETS[2].0);
+    world.node(|node| node.publisher.hold = true);
+    let made = admin.put("/pools/web", &json!({})).ok(200);
+    let armed = format!(
+        "/generations/{}?wait=armed&timeout_ms=60000",
+        made["generation"]
+    );
+    let (armed, mut events) = (admin.ask(&armed), admin.events());
+    let mut crowd = crowd(world, openings);
+    let begun = Instant::now();
+    admin.get("/state").ok(200);
+    assert!(begun.elapsed() < Duration::from_secs(5));
+
+    let (oldest, newest) = (
+        &mut crowd[0].try_clone().unwrap(),
+        crowd.last_mut().unwrap(),
+    );
+    oldest
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
+    // What was answered before comes before the end.
+    let end = oldest.read_to_end(&mut Vec::new());
+    let timed_out = |error: &Error| error.kind() == ErrorKind::WouldBlock;
+    assert!(!end.as_ref().is_err_and(timed_out), "{end:?}");
+    newest.set_nonblocking(true).unwrap();
+    assert!(
+        newest
+            .read(&mut [0; 1])
+            .is_err_and(|error| timed_out(&error))
+    );
+
+    world.node(|node| node.publisher.hold = false);
+    armed().ok(200);
+    admin.put("/pools/other", &json!({})).ok(200);
+    assert!(events.next().is_some());
+}
+
+#[test]
+fn half_requests_and_idle_clients_keep_nobody_out() {
+    let openings: [&[u8]; 3] = [
+        b"",
+        b"GET /state HT",
+        b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n",
+    ];
+    let world = world(on_loopback);
+    let client = Client::new(Target::Tcp(address(&world)));
+    check_crowd(&world, &client, &openings);
+}
+
+#[test]
+fn half_handshakes_keep_nobody_out() {
+    let mut trust = None;
+    let world = world(|folder| {
+        let (api, client) = with_tls(folder);
+        trust = Some(client);
+        api
+    });
+    let client = Client::new(Target::Tls(address(&world), trust.unwrap()));
+    // The beginning of a TLS record.
+    check_crowd(&world, &client, &[b"", b"\x16\x03\x01"]);
 }

@@ -113,24 +113,13 @@ impl Client {
     }
 
     pub fn send(&self, method: &str, path: &str, body: Option<&[u8]>) -> Answer {
-        let mut reader = self.open(method, path, body);
-        let (status, headers) = head(&mut reader);
-        let mut body = Vec::new();
-        match headers.get("content-length") {
-            Some(length) => {
-                body.resize(length.parse().unwrap(), 0);
-                if method != "HEAD" {
-                    reader.read_exact(&mut body).unwrap();
-                }
-            }
-            None => _ = reader.read_to_end(&mut body),
-        }
-        let body = String::from_utf8(body).unwrap();
-        Answer {
-            status,
-            headers,
-            body,
-        }
+        answer(self.open(method, path, body), method)
+    }
+
+    /// Asks, and reads the answer when that is called.
+    pub fn ask(&self, path: &str) -> impl FnOnce() -> Answer {
+        let reader = self.open("GET", path, None);
+        move || answer(reader, "GET")
     }
 
     /// Reads server-sent events.
@@ -179,6 +168,26 @@ fn tcp(address: SocketAddr, patience: Option<Duration>) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(patience).unwrap();
     stream
+}
+
+fn answer(mut reader: impl BufRead, method: &str) -> Answer {
+    let (status, headers) = head(&mut reader);
+    let mut body = Vec::new();
+    match headers.get("content-length") {
+        Some(length) => {
+            body.resize(length.parse().unwrap(), 0);
+            if method != "HEAD" {
+                reader.read_exact(&mut body).unwrap();
+            }
+        }
+        None => _ = reader.read_to_end(&mut body),
+    }
+    let body = String::from_utf8(body).unwrap();
+    Answer {
+        status,
+        headers,
+        body,
+    }
 }
 
 fn head(reader: &mut impl BufRead) -> (u16, BTreeMap<String, String>) {

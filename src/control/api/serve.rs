@@ -4,6 +4,7 @@ mod bind;
 mod connection;
 mod credentials;
 mod patient;
+mod places;
 
 use std::io;
 use std::net::SocketAddr;

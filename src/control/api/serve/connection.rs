@@ -1,24 +1,23 @@
 //! Connections: how many there may be, and how long each may keep silent.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Extension;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use super::patient::Patient;
+use super::places::{Place, Places};
 use crate::control::api::access::Origin;
 
-/// Connections of one listener; further ones wait. One listener's clients can't keep those of another out.
+/// Connections of one listener.
 const MOST: usize = 256;
 /// How long a client may take to send a request's head, or to send none, and for the TLS handshake.
 const HEAD: Duration = Duration::from_secs(10);
@@ -30,7 +29,7 @@ const RETRY: Duration = Duration::from_millis(100);
 /// What a listener's connections share.
 pub(super) struct Connections {
     app: Router,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 impl Connections {
@@ -38,24 +37,18 @@ impl Connections {
     pub fn new(app: Router) -> Self {
         Self {
             app,
-            places: Arc::new(Semaphore::new(MOST)),
+            places: Places::new(MOST),
         }
     }
 
-    /// A place for a connection, once there is one.
-    async fn place(&self) -> io::Result<OwnedSemaphorePermit> {
-        let place = Arc::clone(&self.places).acquire_owned().await;
-        place.map_err(io::Error::other)
-    }
-
     /// Serves a connection, as long as it holds its place.
-    async fn serve<S>(app: Router, stream: S, origin: Origin, _place: OwnedSemaphorePermit)
+    async fn serve<S>(app: Router, stream: S, origin: Origin, place: Place)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let service = TowerToHyperService::new(app.layer(Extension(origin)));
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
+            .timer(place.timer())
             .header_read_timeout(HEAD)
             .max_buf_size(HEAD_BYTES)
             .serve_connection(TokioIo::new(Patient::new(stream)), service);
@@ -71,7 +64,6 @@ pub(super) async fn accept_unix(
     connections: Connections,
 ) -> io::Result<()> {
     loop {
-        let place = connections.place().await?;
         let accepted = listener.accept().await;
         let Some((stream, _)) = or_later(accepted).await else {
             continue;
@@ -80,6 +72,7 @@ pub(super) async fn accept_unix(
             continue;
         };
         let origin = Origin::Peer(peer.uid());
+        let place = connections.places.take().await?;
         let app = connections.app.clone();
         tokio::spawn(Connections::serve(app, stream, origin, place));
     }
@@ -92,16 +85,20 @@ pub(super) async fn accept_tcp(
     connections: Connections,
 ) -> io::Result<()> {
     loop {
-        let place = connections.place().await?;
         let Some((stream, _)) = or_later(listener.accept().await).await else {
             continue;
         };
+        let place = connections.places.take().await?;
         let (app, tls) = (connections.app.clone(), tls.clone());
         tokio::spawn(async move {
             let Some(tls) = tls else {
                 return Connections::serve(app, stream, Origin::Network, place).await;
             };
-            if let Ok(Ok(stream)) = timeout(HEAD, tls.accept(stream)).await {
+            let secured = tokio::select! {
+                secured = tls.accept(stream) => secured.ok(),
+                () = place.wait(HEAD) => None,
+            };
+            if let Some(stream) = secured {
                 Connections::serve(app, stream, Origin::Network, place).await;
             }
         });
