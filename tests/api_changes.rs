@@ -120,12 +120,49 @@ fn single_steps_with_a_backend() {
         (&json!(null), json!("removing"))
     );
     let receipt = client.delete("/pools/web/backends/c?now").ok(200);
-    assert_eq!(receipt["cuts"], json!({ "listed": 7 }));
+    // It was drained: no slot is led to it by default.
+    let cut =
+        json!({ "pool": "web", "backend": "c", "listed": 7, "unlisted_slots": 0, "slots": 251 });
+    assert_eq!(receipt["cuts"], cut);
     client.get("/pools/web/backends/c").problem(404);
     assert_eq!(
         client.delete("/pools/web/backends/c").ok(200)["changed"],
         false
     );
+}
+
+/// Flows of slots that don't move are listed nowhere: what is cut of them is told in slots.
+#[test]
+fn what_is_cut_without_being_listed_is_told_in_slots() {
+    let world = World::new();
+    let client = world.client();
+    let web = json!({
+        "panic_percent": 60,
+        "backends": { "a": { "address": "10.0.0.1" }, "b": { "address": "10.0.0.2" }, "c": { "address": "10.0.0.3" } },
+    });
+    client.put("/pools/web", &web).ok(200);
+    let wait = format!("/generations/{}?wait=settled", generation(&client));
+    client.get(&wait).ok(200);
+    let looked = client.delete("/pools/web/backends/a?now&dry_run").ok(200);
+    // A third of the table.
+    let own = looked["cuts"]["unlisted_slots"].as_u64().unwrap();
+    assert!((83..=84).contains(&own), "{own}");
+    let cuts =
+        json!({ "pool": "web", "backend": "a", "listed": 7, "unlisted_slots": own, "slots": 251 });
+    assert_eq!(looked["cuts"], cuts);
+    let drain = client.post("/pools/web/backends/a/drain?dry_run").ok(200);
+    assert!(drain["cuts"].is_null());
+
+    // Dead as it is, nothing more can be cut of it; and a pool that panics keeps its table.
+    let receipt = client.post("/pools/web/backends/a/maintenance").ok(200);
+    assert_eq!(receipt["cuts"], cuts);
+    let again = client.post("/pools/web/backends/a/maintenance").ok(200);
+    assert!(again["cuts"].is_null());
+    let panics = client
+        .post("/pools/web/backends/b/maintenance?dry_run")
+        .ok(200);
+    assert_eq!(panics["panics"][0]["pool"], "web");
+    assert_eq!(panics["cuts"]["unlisted_slots"], 0);
 }
 
 #[test]

@@ -19,10 +19,10 @@ use crate::control::controller::{Publish as _, Stage};
 use crate::control::fingerprint;
 use crate::control::ledger::{Ledger, Receipt, Refusal, Request};
 use crate::control::store::WallTime;
-use crate::control::views::{Standing, ViewKey};
+use crate::control::views::{Led, Standing, ViewKey};
 use crate::explain::{Running, explain};
 use crate::port::dpdk::Link;
-use crate::table::Generation;
+use crate::table::{BackendId, Generation};
 
 /// What the API tells that never changes while the appliance runs, and where it tells what happens.
 #[derive(Debug)]
@@ -141,6 +141,10 @@ impl Node for Desk<'_, '_> {
         let backends = of_pool.flat_map(|transition| transition.backends);
         let named = backends.filter(|of| of.name == backend);
         named.map(|of| of.listed_flows).sum()
+    }
+
+    fn led(&self, backend: BackendId) -> Led {
+        self.house.controller.views().led(backend)
     }
 
     fn force(&mut self, pool: &str, dry_run: bool) -> Option<Forced> {

@@ -19,11 +19,13 @@ use tentetsu::control::state::{Definitions, Site};
 use tentetsu::control::store::{
     Entry, Loaded, MemoryStore, Store, StoreError, Transaction, WallTime, Write,
 };
-use tentetsu::control::views::{Standing, ViewKey};
+use tentetsu::control::views::{Led, Standing, ViewKey};
 use tentetsu::control::{Plan, compile_snapshot, compile_tables, synthetic_reach};
 use tentetsu::explain::{Running, explain};
 use tentetsu::flow::{EntryTable, Flows, Limits, Millis};
-use tentetsu::table::{Generation, HashKey, Round, ServiceIndex, Snapshot, Spread, Tables};
+use tentetsu::table::{
+    BackendId, Generation, HashKey, Round, ServiceIndex, Snapshot, Spread, Tables,
+};
 
 /// The file of the node: its own address, and what belongs to the file.
 pub const FILE: &str = r#"
@@ -295,6 +297,10 @@ impl Node for StubNode {
 
     fn listed(&self, _: &str, _: &str) -> u64 {
         7
+    }
+
+    fn led(&self, backend: BackendId) -> Led {
+        self.controller.views().led(backend)
     }
 
     fn force(&mut self, pool: &str, dry_run: bool) -> Option<Forced> {

@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::table::Table;
-use crate::control::api::schema::{Move, Outcome, Panic, Pending, Preview, Receipt, Unserved};
+use crate::control::api::schema::{
+    Cuts, Move, Outcome, Panic, Pending, Preview, Receipt, Unserved,
+};
 use crate::control::state::Change;
 use crate::control::store::WallTime;
 
@@ -31,13 +33,7 @@ fn print_receipt(receipt: &Receipt, out: &mut dyn Write) -> io::Result<()> {
             receipt.generation
         )?;
     }
-    if let Some(cuts) = &receipt.cuts {
-        writeln!(
-            out,
-            "listed flows cut: {}; flows of slots that were not moving are not listed",
-            cuts.listed
-        )?;
-    }
+    print_cuts(receipt.cuts.as_ref(), &IS, out)?;
     if let Some(pending) = &receipt.pending {
         writeln!(out, "{}", waits(pending))?;
     }
@@ -83,9 +79,10 @@ fn print_preview(preview: &Preview, out: &mut dyn Write) -> io::Result<()> {
     if !preview.moves.is_empty() {
         writeln!(out)?;
         print_moves(&preview.moves, out)?;
-    } else if preview.unserved.is_empty() {
+    } else if preview.unserved.is_empty() && preview.cuts.is_none() {
         writeln!(out, "no flow would get another backend")?;
     }
+    print_cuts(preview.cuts.as_ref(), &WOULD_BE, out)?;
     print_unserved(&preview.unserved, &WOULD_BE, out)?;
     print_panics(&preview.panics, out)
 }
@@ -125,6 +122,29 @@ fn print_unserved(unserved: &[Unserved], verbs: &Verbs, out: &mut dyn Write) -> 
             ),
         }
     })
+}
+
+/// All that is cut, as far as it can be counted.
+fn print_cuts(cuts: Option<&Cuts>, verbs: &Verbs, out: &mut dyn Write) -> io::Result<()> {
+    let Some(cuts) = cuts else {
+        return Ok(());
+    };
+    let (are, listed) = (verbs.are, cuts.listed);
+    let (backend, pool) = (&cuts.backend, &cuts.pool);
+    let (unlisted, slots) = (cuts.unlisted_slots, cuts.slots);
+    write!(
+        out,
+        "flows of backend {backend} of pool {pool} {are} cut: {listed} that are listed"
+    )?;
+    if unlisted == 0 {
+        return writeln!(out);
+    }
+    let share = unlisted as f64 / slots as f64 * 100.0;
+    writeln!(
+        out,
+        ", and all others on {unlisted} of {slots} slots ({share:.1} % of the traffic), which are listed nowhere and \
+         can't be counted"
+    )
 }
 
 /// A line for each change, as `diff` marks them.

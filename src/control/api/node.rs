@@ -11,8 +11,8 @@ use super::schema::{
 };
 use crate::control::controller::Stage;
 use crate::control::ledger::{Ledger, Receipt, Refusal, Request};
-use crate::control::views::{Standing, ViewKey};
-use crate::table::Generation;
+use crate::control::views::{Led, Standing, ViewKey};
+use crate::table::{BackendId, Generation};
 
 /// Something to do with the node, by the thread that owns it. It takes microseconds, or it has no business there.
 pub type Call = Box<dyn FnOnce(&mut dyn Node) + Send>;
@@ -74,6 +74,9 @@ pub trait Node {
 
     /// How many listed flows are at a backend.
     fn listed(&self, pool: &str, backend: &str) -> u64;
+
+    /// Which slots lead to a backend what is not listed.
+    fn led(&self, backend: BackendId) -> Led;
 
     /// Sends a pool's slots over at once, or says what that would do; `None`: there is no such pool.
     fn force(&mut self, pool: &str, dry_run: bool) -> Option<Forced>;

@@ -50,6 +50,7 @@ struct Look {
     generation: u64,
     before: Arc<State>,
     preview: ledger::Preview,
+    cuts: Option<Cuts>,
     /// Of the views that do not stand as `before` wants them.
     standing: Standings,
 }
@@ -73,7 +74,7 @@ impl Write {
     }
 
     fn execute(self, node: &mut dyn Node, command: Command) -> Result<Done, Problem> {
-        let cut = cut(node, &command);
+        let cuts = cuts(node, &command);
         let request = Request {
             command,
             preconditions: self.demands.of(&self.resource),
@@ -81,13 +82,13 @@ impl Write {
             confirm_within: self.query.confirm_within_ms,
         };
         if self.query.dry_run {
-            return Look::at(node, &request).map(Done::Looked);
+            return Look::at(node, &request, cuts).map(Done::Looked);
         }
         let before = Arc::clone(node.ledger().state());
         let receipt = Receipt::from(node.execute(&request)?);
         let receipt = Receipt {
             etag: node.ledger().etag(&self.resource).map(|tag| tag.0),
-            cuts: cut.filter(|_| receipt.changed),
+            cuts: cuts.filter(|_| receipt.changed),
             ..receipt
         };
         Ok(Done::Written(Made {
@@ -104,13 +105,14 @@ impl Made {
         Receipt {
             panics: panics(before, after),
             unserved: unserved(before, after).await,
+            cuts: self.receipt.cuts.map(|cuts| under(after, cuts)),
             ..self.receipt
         }
     }
 }
 
 impl Look {
-    fn at(node: &dyn Node, request: &Request) -> Result<Self, Problem> {
+    fn at(node: &dyn Node, request: &Request, cuts: Option<Cuts>) -> Result<Self, Problem> {
         let ledger = node.ledger();
         let preview = ledger.dry_run(request, WallTime::now())?;
         let before = Arc::clone(ledger.state());
@@ -120,6 +122,7 @@ impl Look {
             generation: ledger.generation().0,
             standing: standing.collect(),
             before,
+            cuts: cuts.filter(|_| !preview.difference.0.is_empty()),
             preview,
         })
     }
@@ -131,13 +134,14 @@ impl Look {
             moves: moves(before, after, &self.standing).await,
             unserved: unserved(before, after).await,
             panics: panics(before, after),
+            cuts: self.cuts.map(|cuts| under(after, cuts)),
             difference: self.preview.difference.0,
         }
     }
 }
 
-/// The listed flows that a command cuts, if it is one that cuts.
-fn cut(node: &dyn Node, command: &Command) -> Option<Cuts> {
+/// What a command cuts, if it is one that cuts. To be asked before it is done.
+fn cuts(node: &dyn Node, command: &Command) -> Option<Cuts> {
     let (Command::Remove {
         pool,
         name,
@@ -147,6 +151,25 @@ fn cut(node: &dyn Node, command: &Command) -> Option<Cuts> {
     else {
         return None;
     };
-    let listed = node.listed(pool, name);
-    Some(Cuts { listed })
+    let ledger = node.ledger();
+    let backend = ledger.state().pools.get(pool)?.spec.backends.get(name)?;
+    let id = ledger.roster().id(pool, name, backend.address);
+    let led = id.map(|id| node.led(id)).unwrap_or_default();
+    Some(Cuts {
+        pool: pool.clone(),
+        backend: name.clone(),
+        listed: node.listed(pool, name),
+        unlisted_slots: led.slots as u64,
+        slots: led.of as u64,
+    })
+}
+
+/// What is cut in this state: a pool that panics keeps its table, and so what is not listed.
+fn under(state: &State, cuts: Cuts) -> Cuts {
+    let pool = state.pools.get(&cuts.pool);
+    let stays = pool.is_some_and(|pool| pool.panics());
+    Cuts {
+        unlisted_slots: if stays { 0 } else { cuts.unlisted_slots },
+        ..cuts
+    }
 }

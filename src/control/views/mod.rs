@@ -18,7 +18,7 @@ use std::net::IpAddr;
 
 pub use lap::stretch;
 pub use record::ViewRecord;
-pub use report::{FlowPlace, Standing, ViewReport};
+pub use report::{FlowPlace, Led, Standing, ViewReport};
 pub use sweep::{Sweeper, WALK_PAUSE};
 pub use turns::Turns;
 pub use wanted::{Wanted, WantedBackend, WantedPool, Wants};

@@ -48,6 +48,15 @@ impl Standing {
     }
 }
 
+/// How much of the tables that a backend is in is its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Led {
+    /// Slots whose flows go to it, but for those that are listed elsewhere.
+    pub slots: usize,
+    /// Slots in all.
+    pub of: usize,
+}
+
 /// Where a listed flow is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowPlace {
@@ -77,6 +86,21 @@ impl Views {
     #[must_use]
     pub fn standing(&self, key: &ViewKey) -> Option<Standing> {
         self.views.get(key).map(PoolView::standing)
+    }
+
+    /// Which slots lead to a backend what is not listed, in all views that know it.
+    #[must_use]
+    pub fn led(&self, backend: BackendId) -> Led {
+        let views = self.views.values();
+        let known = views.filter_map(|view| Some((view, view.slots.local(backend)?)));
+        known.fold(Led::default(), |led, (view, local)| {
+            let defaults = view.slots.defaults();
+            let own = defaults.iter().filter(|default| **default == local);
+            Led {
+                slots: led.slots + own.count(),
+                of: led.of + defaults.len(),
+            }
+        })
     }
 
     /// Where the flow `key` is whose entry names `backend`; `None`: no service or pool knows it any more.

@@ -23,8 +23,8 @@ use tentetsu::control::controller::Stage;
 use tentetsu::control::ledger::{Ledger, Receipt, Refusal, Request};
 use tentetsu::control::state::{BackendSpec, Definitions, Path, PoolSpec, ServiceSpec};
 use tentetsu::control::store::{MemoryStore, WallTime};
-use tentetsu::control::views::{Standing, ViewKey};
-use tentetsu::table::Generation;
+use tentetsu::control::views::{Led, Standing, ViewKey};
+use tentetsu::table::{BackendId, Generation};
 
 /// A server and its node, on threads that last as long as the process.
 struct World {
@@ -164,6 +164,10 @@ impl Node for Bare {
 
     fn listed(&self, _: &str, _: &str) -> u64 {
         0
+    }
+
+    fn led(&self, _: BackendId) -> Led {
+        Led::default()
     }
 
     fn force(&mut self, _: &str, _: bool) -> Option<Forced> {

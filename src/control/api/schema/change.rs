@@ -45,7 +45,7 @@ pub struct Receipt {
     pub state_etag: String,
     /// The change that waits for its confirmation now.
     pub pending: Option<Pending>,
-    /// What was cut, if this write cut flows.
+    /// What was cut, if this write cut a backend's flows.
     pub cuts: Option<Cuts>,
     /// Pools whose tables this write would change, and that stay as they are since they panic.
     pub panics: Vec<Panic>,
@@ -73,11 +73,20 @@ pub struct Pending {
     pub deadline_ms: u64,
 }
 
-/// Flows that were cut.
+/// Flows that are cut: all of a backend's. Only those that are listed can be counted; there is no state of the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Cuts {
-    /// Listed flows of the backend. Flows of slots that are not moving are not listed, and not counted.
+    /// The backend's pool.
+    pub pool: String,
+    /// The backend.
+    pub backend: String,
+    /// Its listed flows, at the last count.
     pub listed: u64,
+    /// Slots whose other flows went to it, which are cut, too, and not counted. 0 while the pool panics: its table stays as
+    /// it is, and so do they.
+    pub unlisted_slots: u64,
+    /// Slots in all of the tables that it is in: what `unlisted_slots` is a part of.
+    pub slots: u64,
 }
 
 /// What a write would do.
@@ -93,6 +102,8 @@ pub struct Preview {
     pub unserved: Vec<Unserved>,
     /// Pools whose tables would change, and that would stay as they are since they panic.
     pub panics: Vec<Panic>,
+    /// What would be cut, if this write cuts a backend's flows.
+    pub cuts: Option<Cuts>,
 }
 
 /// A service whose traffic is no longer served, by it or by another one.
