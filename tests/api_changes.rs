@@ -86,6 +86,104 @@ fn the_whole_state_is_replaced_and_the_files_objects_stay() {
     assert_eq!(again["changed"], false);
 }
 
+/// What was read can be sent back: what is told beside the definitions is so, and the file's objects are as the file has them.
+#[test]
+fn what_is_read_can_be_sent_back() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    client.post("/pools/web/backends/a/drain").ok(200);
+    client.post("/pools/files/backends/f1/maintenance").ok(200);
+    for path in [
+        "/state",
+        "/services/http",
+        "/services/file",
+        "/pools/web",
+        "/pools/files",
+        "/pools/web/backends/a",
+        "/pools/files/backends/f1",
+    ] {
+        let read = client.get(path);
+        let same = client.header("if-match", &read.etag());
+        let back = same.put(path, &read.json()).ok(200);
+        assert_eq!(back["changed"], false, "{path}");
+        assert_eq!(client.get(path).body, read.body, "{path}");
+    }
+    client
+        .put("/pools/files/backends/f1/weight", &json!({ "weight": 100 }))
+        .ok(200);
+
+    // What is added is told as it will be.
+    let mut state = client.get("/state").ok(200);
+    state["pools"]["web"]["backends"]["c"] =
+        json!({ "address": "10.0.0.3", "weight": 7, "mode": "up" });
+    let mut copy = state["pools"]["web"].clone();
+    copy["backends"]["a"]["mode"] = json!("up");
+    state["pools"]["copy"] = copy;
+    assert_eq!(client.put("/state", &state).ok(200)["changed"], true);
+    let now = client.get("/state").ok(200);
+    assert_eq!(now["pools"]["web"], state["pools"]["web"]);
+    assert_eq!(now["pools"]["files"], state["pools"]["files"]);
+}
+
+#[test]
+fn what_is_told_and_not_so_is_a_fault_with_its_place() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    let read = client.get("/state");
+    let mut odd = read.json();
+    odd["generation"] = json!(1);
+    odd["pending"] = json!({ "generation": 1 });
+    odd["services"]["http"]["owner"] = json!("file");
+    odd["services"]["http"]["pool"] = json!("nobody");
+    odd["pools"]["web"]["owner"] = json!(7);
+    odd["pools"]["web"]["panics"] = json!(true);
+    odd["pools"]["web"]["backends"]["a"]["mode"] = json!("drain");
+    odd["pools"]["files"]["panic_percent"] = json!(7);
+    let told = client.put("/state", &odd);
+    let now = generation(&client);
+    let not_set = |what: &str| format!("this is told, not set, and it is {what}");
+    let faults = [
+        ("/generation", not_set(&now.to_string())),
+        ("/pending", not_set("null")),
+        (
+            "/pools/files",
+            "its definition belongs to the configuration file".into(),
+        ),
+        ("/pools/web/backends/a/mode", not_set("\"up\"")),
+        ("/pools/web/owner", not_set("\"api\"")),
+        ("/pools/web/panics", not_set("false")),
+        ("/services/http/owner", not_set("\"api\"")),
+        ("/services/http/pool", "no pool is named \"nobody\"".into()),
+    ];
+    assert_eq!(
+        told.faults(422),
+        faults.map(|(path, what)| format!("{path}: {what}"))
+    );
+    // They come with faults of form, too.
+    odd["pools"]["web"]["encap"] = json!("gre");
+    let told = client.put("/state?dry_run", &odd).faults(422);
+    assert_eq!(told.len(), 9, "{told:?}");
+    let drain = json!({ "address": "10.0.0.1", "mode": "drain" });
+    let told = client.put("/pools/web/backends/a", &drain).faults(422);
+    assert_eq!(
+        told,
+        [format!("/pools/web/backends/a/mode: {}", not_set("\"up\""))]
+    );
+    // Somebody else was faster: that is why.
+    let mut stale = read.json();
+    stale["generation"] = json!(1);
+    let old = client.header("if-match", "\"g1\"");
+    old.put("/state", &stale).problem(412);
+    assert_eq!(client.get("/state").body, read.body);
+    // A weight stands alone.
+    let weight = json!({ "weight": 5, "mode": "up" });
+    client
+        .put("/pools/web/backends/a/weight", &weight)
+        .faults(422);
+}
+
 #[test]
 fn single_steps_with_a_backend() {
     let world = World::new();

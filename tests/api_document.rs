@@ -74,6 +74,25 @@ fn every_operation_says_what_it_takes_and_answers() {
     }
 }
 
+/// All that is read of a definition has a place in what is sent.
+#[test]
+fn what_is_read_can_be_sent_back() {
+    let document = told();
+    let keys = |schema: &str| {
+        let schema = &document["components"]["schemas"][schema]["properties"];
+        let keys: Vec<String> = schema.as_object().unwrap().keys().cloned().collect();
+        keys
+    };
+    for (read, sent) in [
+        ("CurrentState", "Definitions"),
+        ("ServiceState", "ServiceSpec"),
+        ("PoolState", "PoolSpec"),
+        ("BackendState", "BackendSpec"),
+    ] {
+        assert_eq!(keys(read), keys(sent), "{read}");
+    }
+}
+
 fn references<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
     match value {
         Value::Object(object) => object.iter().for_each(|(key, value)| match value.as_str() {

@@ -71,6 +71,20 @@ impl Model {
                 self.pools.remove(name);
                 (owner != Some(Owner::File)).then_some(())
             }
+            Command::AddBackend { pool, name, spec } | Command::SetBackend { pool, name, spec }
+                if self.is_the_files(pool, |pool| pool.backends.get(name) == Some(spec)) =>
+            {
+                Some(())
+            }
+            Command::SetWeight { pool, name, weight }
+                if self.is_the_files(pool, |pool| {
+                    pool.backends
+                        .get(name)
+                        .is_some_and(|of| of.weight == *weight)
+                }) =>
+            {
+                Some(())
+            }
             Command::AddBackend { pool, name, spec } => {
                 let removing = self.mode(pool, name) == Mode::Removing;
                 let backends = self.api_backends(pool)?;
@@ -132,7 +146,16 @@ impl Model {
         Some(())
     }
 
+    /// Whether a pool is the file's, and so already.
+    fn is_the_files(&self, pool: &str, so: impl FnOnce(&PoolSpec) -> bool) -> bool {
+        let pool = self.pools.get(pool);
+        pool.is_some_and(|(owner, pool)| *owner == Owner::File && so(pool))
+    }
+
     fn put_service(&mut self, writer: Owner, name: &str, spec: &ServiceSpec) -> Option<()> {
+        if writer == Owner::Api && self.services.get(name) == Some(&(Owner::File, spec.clone())) {
+            return Some(());
+        }
         let before = self
             .services
             .insert(name.to_owned(), (writer, spec.clone()));
@@ -142,6 +165,9 @@ impl Model {
     }
 
     fn put_pool(&mut self, writer: Owner, name: &str, spec: &PoolSpec) -> Option<()> {
+        if writer == Owner::Api && self.is_the_files(name, |pool| pool == spec) {
+            return Some(());
+        }
         let before = self.pools.insert(name.to_owned(), (writer, spec.clone()));
         before
             .is_none_or(|(owner, _)| owner == writer)
@@ -159,6 +185,9 @@ impl Model {
         }
         for (name, (_, spec)) in past.pools.iter().filter(|(_, (o, _))| *o == Owner::Api) {
             self.put_pool(Owner::Api, name, spec)?;
+            if self.is_the_files(name, |_| true) {
+                continue;
+            }
             for backend in spec.backends.keys() {
                 let there = now.pools.get(name);
                 let there = there.is_some_and(|(_, pool)| pool.backends.contains_key(backend));

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::Api;
 use super::doubled::doubled;
 use super::schema::{BackendWeight, Problem};
+use super::told::Told;
 use crate::control::command::Fault;
 use crate::control::state::{BackendSpec, Definitions, Path, PoolSpec, ServiceSpec};
 
@@ -91,17 +92,35 @@ fn too_large() -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }
 
-/// Makes something of what was sent, as [`read`] does.
+/// Makes a definition of what was sent, as [`read`] does, and what is told beside it.
 ///
 /// # Errors
 /// That it is no JSON, or all faults of its form.
-pub(super) fn form<T: Form>(body: &[u8], path: &Path) -> Result<T, Problem> {
+pub(super) fn definition<T: Form>(body: &[u8], path: &Path) -> Result<(T, Told), Problem> {
     // All is well with most bodies, and they are read only once.
     if let Ok(value) = serde_json::from_slice(body) {
-        return Ok(value);
+        return Ok((value, Told::default()));
     }
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|error| Problem::bad_request(format!("this is not JSON: {error}")))?;
+    let mut value = json(body)?;
+    let told = Told::take(&mut value, path);
+    Ok((examined(value, body, path)?, told))
+}
+
+/// Makes something of what was sent, where `GET` tells nothing beside it.
+///
+/// # Errors
+/// As of [`definition`].
+pub(super) fn form<T: Form>(body: &[u8], path: &Path) -> Result<T, Problem> {
+    examined(json(body)?, body, path)
+}
+
+fn json(body: &[u8]) -> Result<Value, Problem> {
+    let read = serde_json::from_slice(body);
+    read.map_err(|error| Problem::bad_request(format!("this is not JSON: {error}")))
+}
+
+/// Makes something of `value`, which `body` is, or is in.
+fn examined<T: Form>(value: Value, body: &[u8], path: &Path) -> Result<T, Problem> {
     let mut faults = doubled(body, path);
     match read(value, path) {
         Ok(value) if faults.is_empty() => return Ok(value),

@@ -9,7 +9,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::schema::Problem;
-use crate::control::ledger::{ETag, Expect, Precondition, Resource};
+use super::told::Told;
+use crate::control::command::Fault;
+use crate::control::ledger::{ETag, Expect, Ledger, Precondition, Resource};
 
 /// A list of entity tags, or any.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,8 +81,11 @@ impl Known {
     }
 }
 
-/// What a writer demands (`If-Match`, and `If-None-Match: *`).
-pub(super) struct Demands(Vec<Expect>);
+/// What a writer demands (`If-Match`, and `If-None-Match: *`), and takes for told.
+pub(super) struct Demands {
+    expected: Vec<Expect>,
+    told: Told,
+}
 
 impl<S: Sync> FromRequestParts<S> for Demands {
     type Rejection = Problem;
@@ -99,17 +104,30 @@ impl<S: Sync> FromRequestParts<S> for Demands {
                 return Err(Problem::bad_request(detail));
             }
         };
-        Ok(Self(matches.into_iter().chain(absent).collect()))
+        Ok(Self {
+            expected: matches.into_iter().chain(absent).collect(),
+            told: Told::default(),
+        })
     }
 }
 
 impl Demands {
+    /// What the body tells has to be so as well.
+    pub fn and(self, told: Told) -> Self {
+        Self { told, ..self }
+    }
+
+    /// What is told, and is not so.
+    pub fn contradictions(&self, ledger: &Ledger) -> Vec<Fault> {
+        self.told.faults(ledger)
+    }
+
     /// Of this resource.
     pub fn of(self, resource: &Resource) -> Vec<Precondition> {
         let precondition = |expect| Precondition {
             resource: resource.clone(),
             expect,
         };
-        self.0.into_iter().map(precondition).collect()
+        self.expected.into_iter().map(precondition).collect()
     }
 }

@@ -1,10 +1,13 @@
 //! The OpenAPI 3.1 document, made of the very handlers and types.
 
+use std::collections::BTreeMap;
+
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    ComponentsBuilder, HeaderBuilder, InfoBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder,
+    Components, ComponentsBuilder, HeaderBuilder, InfoBuilder, OpenApi, Ref, RefOr, Response,
+    ResponseBuilder, Schema,
 };
 use utoipa::{PartialSchema as _, ToSchema as _};
 
@@ -29,7 +32,8 @@ pub fn document() -> OpenApi {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(ABOUT))
         .build();
-    let components = document.components.take().unwrap_or_default();
+    let mut components = document.components.take().unwrap_or_default();
+    send_back(&mut components);
     let components = ComponentsBuilder::from(components)
         .schema(Problem::name(), Problem::schema())
         .security_scheme(
@@ -51,8 +55,39 @@ pub fn document() -> OpenApi {
 const TOKEN: &str = "token";
 
 const ABOUT: &str = "What a tentetsu appliance is to do, and what it does. GET changes nothing; a write is stored before \
-                     it is answered. Roles: read asks, operate drains, undrains, maintains, weighs and confirms, admin \
+                     it is answered. What GET tells beside a definition (generation, pending, owner, panics, mode) may \
+                     be sent back as it is, and not otherwise. Roles: read asks, operate drains, undrains, maintains, weighs and confirms, admin \
                      does everything.";
+
+/// What is told beside a definition, and may be sent back: in which schema it is told, and in which sent.
+const TOLD: [(&str, &str, &str); 6] = [
+    ("generation", "CurrentState", "Definitions"),
+    ("pending", "CurrentState", "Definitions"),
+    ("owner", "ServiceState", "ServiceSpec"),
+    ("owner", "PoolState", "PoolSpec"),
+    ("panics", "PoolState", "PoolSpec"),
+    ("mode", "BackendState", "BackendSpec"),
+];
+
+/// Adds to the definitions' forms what may be sent back.
+fn send_back(components: &mut Components) {
+    for (key, told, sent) in TOLD {
+        let told = properties(components, told).and_then(|told| told.get(key).cloned());
+        if let (Some(property), Some(sent)) = (told, properties(components, sent)) {
+            sent.insert(key.to_owned(), property);
+        }
+    }
+}
+
+fn properties<'c>(
+    components: &'c mut Components,
+    schema: &str,
+) -> Option<&'c mut BTreeMap<String, RefOr<Schema>>> {
+    match components.schemas.get_mut(schema)? {
+        RefOr::T(Schema::Object(object)) => Some(&mut object.properties),
+        _ => None,
+    }
+}
 
 /// Adds the answers that all operations of a kind have.
 fn complete(path: &str, item: &mut PathItem) {

@@ -24,6 +24,7 @@ mod readable;
 mod routes;
 pub mod schema;
 pub mod serve;
+mod told;
 mod unserved;
 mod write;
 

@@ -6,6 +6,7 @@ use axum::Json;
 
 use super::Api;
 use super::access::Caller;
+use super::body::MAX_FAULTS;
 use super::condition::Demands;
 use super::moves::{Standings, doubted, moves};
 use super::node::Node;
@@ -13,8 +14,8 @@ use super::panics::panics;
 use super::query::ChangeQuery;
 use super::schema::{Cuts, Outcome, Preview, Problem, Receipt};
 use super::unserved::unserved;
-use crate::control::command::Command;
-use crate::control::ledger::{self, Request, Resource};
+use crate::control::command::{Command, Fault};
+use crate::control::ledger::{self, Ledger, Refusal, Request, Resource};
 use crate::control::state::State;
 use crate::control::store::WallTime;
 
@@ -74,6 +75,7 @@ impl Write {
     }
 
     fn execute(self, node: &mut dyn Node, command: Command) -> Result<Done, Problem> {
+        let contradictions = self.demands.contradictions(node.ledger());
         let cuts = cuts(node, &command);
         let request = Request {
             command,
@@ -81,6 +83,9 @@ impl Write {
             author: self.caller.name,
             confirm_within: self.query.confirm_within_ms,
         };
+        if !contradictions.is_empty() {
+            return Err(contradicted(node.ledger(), &request, contradictions));
+        }
         if self.query.dry_run {
             return Look::at(node, &request, cuts).map(Done::Looked);
         }
@@ -97,6 +102,18 @@ impl Write {
             after: Arc::clone(node.ledger().state()),
         }))
     }
+}
+
+/// What is told and not so, with the request's other faults. If it is refused for what was done meanwhile, that is why.
+fn contradicted(ledger: &Ledger, request: &Request, mut faults: Vec<Fault>) -> Problem {
+    match ledger.prepare(request, WallTime::now()) {
+        Ok(_) => {}
+        Err(Refusal::Invalid(others)) => faults.extend(others.0),
+        Err(other) => return other.into(),
+    }
+    faults.sort();
+    faults.truncate(MAX_FAULTS);
+    Problem::invalid(faults)
 }
 
 impl Made {

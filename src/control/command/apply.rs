@@ -81,11 +81,18 @@ impl Draft {
         false
     }
 
+    /// Whether `writer` is to put anew what `owner` has: not if it may not, which is a fault, nor if it is the same.
+    fn is_to_put(&mut self, path: Path, owner: Owner, writer: Owner, same: bool) -> bool {
+        // The API may say of the file's objects what the file says.
+        let repeats = same && writer == Owner::Api;
+        !repeats && self.may(path, owner, writer) && !same
+    }
+
     /// Puts a service that `writer` wants so. One that is so already stays the same object.
     pub fn put_service(&mut self, writer: Owner, name: &str, spec: &ServiceSpec) {
         if let Some(service) = self.new.services.get(name) {
             let (owner, same) = (service.owner, service.spec == *spec);
-            if !self.may(Path::service(name), owner, writer) || same {
+            if !self.is_to_put(Path::service(name), owner, writer, same) {
                 return;
             }
         }
@@ -104,7 +111,8 @@ impl Draft {
             modes: Default::default(),
         };
         if let Some(old) = self.new.pools.get(name).map(Arc::clone) {
-            if !self.may(Path::pool(name), old.owner, writer) || old.spec == *spec {
+            let same = old.spec == *spec;
+            if !self.is_to_put(Path::pool(name), old.owner, writer, same) {
                 return;
             }
             pool.modes.clone_from(&old.modes);

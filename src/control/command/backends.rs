@@ -7,17 +7,20 @@ use crate::control::state::{BackendSpec, Mode, Owner, Path, Pool};
 
 impl Draft {
     pub(super) fn add_backend(&mut self, pool: &str, name: &str, spec: &BackendSpec) {
+        let there = self.new.pools.get(pool);
+        let removing = there.is_some_and(|there| there.mode(name) == Mode::Removing);
+        if self.is_so(pool, name, spec) && !removing {
+            return;
+        }
         let Some(defined) = self.own_pool(pool) else {
             return;
         };
-        let removing = defined.mode(name) == Mode::Removing;
         match defined.spec.backends.get(name) {
             Some(_) if removing => self.fault(
                 Path::backend(pool, name),
                 "a backend of this name is being removed",
                 "undrain it to keep it, remove it with `now` to cut its last flows, or take another name",
             ),
-            Some(there) if there == spec => {}
             Some(_) => self.fault(
                 Path::backend(pool, name),
                 "another backend of this name is there",
@@ -28,26 +31,25 @@ impl Draft {
     }
 
     pub(super) fn set_backend(&mut self, pool: &str, name: &str, spec: &BackendSpec) {
+        if self.is_so(pool, name, spec) {
+            return;
+        }
         let Some(defined) = self.own_pool(pool) else {
             return;
         };
-        match defined.spec.backends.get(name) {
-            None => self.unknown_backend(pool, name),
-            Some(there) if there == spec => {}
-            Some(_) => self.put_backend(pool, name, spec),
+        match defined.spec.backends.contains_key(name) {
+            true => self.put_backend(pool, name, spec),
+            false => self.unknown_backend(pool, name),
         }
     }
 
     pub(super) fn set_weight(&mut self, pool: &str, name: &str, weight: u32) {
-        let Some(defined) = self.own_pool(pool) else {
-            return;
-        };
-        match defined.spec.backends.get(name) {
-            None => self.unknown_backend(pool, name),
-            Some(there) => {
-                let address = there.address;
-                self.set_backend(pool, name, &BackendSpec { address, weight });
-            }
+        let defined = self.new.pools.get(pool);
+        let there = defined.and_then(|defined| defined.spec.backends.get(name));
+        match there.map(|there| there.address) {
+            Some(address) => self.set_backend(pool, name, &BackendSpec { address, weight }),
+            None if self.own_pool(pool).is_some() => self.unknown_backend(pool, name),
+            None => {}
         }
     }
 
@@ -98,6 +100,12 @@ impl Draft {
         if defined.is_some_and(|pool| pool.mode(name) == Mode::Removing) {
             self.drop_backend(pool, name);
         }
+    }
+
+    /// Whether a backend is so already: whoever defined it, nothing is to be done.
+    fn is_so(&self, pool: &str, name: &str, spec: &BackendSpec) -> bool {
+        let defined = self.new.pools.get(pool);
+        defined.is_some_and(|defined| defined.spec.backends.get(name) == Some(spec))
     }
 
     fn put_backend(&mut self, pool: &str, name: &str, spec: &BackendSpec) {

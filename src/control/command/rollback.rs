@@ -35,7 +35,8 @@ impl Draft {
     fn restore_pool(&mut self, name: &str, past: &Pool) {
         let now = self.new.pools.get(name).map(Arc::clone);
         if let Some(now) = &now
-            && !self.may(Path::pool(name), now.owner, Owner::Api)
+            && ((now.owner == Owner::File && now.spec == past.spec)
+                || !self.may(Path::pool(name), now.owner, Owner::Api))
         {
             return;
         }

@@ -48,6 +48,15 @@ impl Path {
         self
     }
 
+    /// The names on the way down, as they are.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<String> {
+        let escaped = self.0.split('/').skip(1);
+        escaped
+            .map(|token| token.replace("~1", "/").replace("~0", "~"))
+            .collect()
+    }
+
     /// The pointer as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -69,5 +78,8 @@ mod tests {
     fn names_with_slashes_and_tildes_are_escaped() {
         let path = Path::backend("a/b", "c~d").then("weight");
         assert_eq!(path.as_str(), "/pools/a~1b/backends/c~0d/weight");
+        assert_eq!(path.tokens(), ["pools", "a/b", "backends", "c~d", "weight"]);
+        assert_eq!(Path::pool("~1").tokens(), ["pools", "~1"]);
+        assert!(Path::root().tokens().is_empty());
     }
 }

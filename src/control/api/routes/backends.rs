@@ -5,7 +5,7 @@ use axum::extract::State;
 use super::resources::{NO_BACKEND, NO_POOL};
 use crate::control::api::Api;
 use crate::control::api::access::{Admin, Operator};
-use crate::control::api::body::{Body, form};
+use crate::control::api::body::{Body, definition, form};
 use crate::control::api::condition::Demands;
 use crate::control::api::node::Node;
 use crate::control::api::query::{ChangeQuery, DryRunQuery, Path, Query, RemoveQuery};
@@ -32,12 +32,12 @@ pub(crate) async fn put(
     demands: Demands,
     Body(body): Body,
 ) -> Written {
-    let spec: BackendSpec = form(&body, &state::Path::backend(&pool, &name))?;
+    let (spec, told) = definition::<BackendSpec>(&body, &state::Path::backend(&pool, &name))?;
     let write = Write {
         caller,
         query,
         resource: resource(&pool, &name),
-        demands,
+        demands: demands.and(told),
     };
     let choose = move |node: &mut dyn Node| {
         let changes = match mode(node, &pool, &name)? {

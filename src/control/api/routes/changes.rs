@@ -7,11 +7,12 @@ use axum::extract::State;
 use super::generations::is_known;
 use crate::control::api::Api;
 use crate::control::api::access::{Admin, Operator};
-use crate::control::api::body::{Body, MAX_FAULTS, form};
+use crate::control::api::body::{Body, MAX_FAULTS, definition};
 use crate::control::api::condition::Demands;
 use crate::control::api::query::{ChangeQuery, DryRunQuery, Path, Query};
 use crate::control::api::readable::broken_rules;
 use crate::control::api::schema::{Outcome, Problem};
+use crate::control::api::told::Told;
 use crate::control::api::write::{Write, Written};
 use crate::control::command::Command;
 use crate::control::ledger::Resource;
@@ -30,15 +31,15 @@ pub(crate) async fn replace_all(
     demands: Demands,
     Body(body): Body,
 ) -> Written {
-    let definitions = match form(&body, &state::Path::root()) {
-        Ok(definitions) => definitions,
+    let (definitions, told) = match definition(&body, &state::Path::root()) {
+        Ok(read) => read,
         Err(problem) => return Err(with_broken_rules(&api, &body, problem).await),
     };
     let write = Write {
         caller,
         query,
         resource: Resource::Whole,
-        demands,
+        demands: demands.and(told),
     };
     write
         .run(&api, |_| Ok(Command::ReplaceAll(definitions)))
@@ -47,12 +48,18 @@ pub(crate) async fn replace_all(
 
 /// The faults of a whole state's form, with those that the rules find in what can be read of it.
 async fn with_broken_rules(api: &Api, body: &[u8], problem: Problem) -> Problem {
-    let Ok(body) = serde_json::from_slice(body) else {
+    let Ok(mut body) = serde_json::from_slice(body) else {
         return problem;
     };
-    match api.ask(|node| Arc::clone(node.ledger().state())).await {
-        Ok(state) => {
+    let told = Told::take(&mut body, &state::Path::root());
+    let asked = api.ask(move |node| {
+        let ledger = node.ledger();
+        (Arc::clone(ledger.state()), told.faults(ledger))
+    });
+    match asked.await {
+        Ok((state, contradictions)) => {
             let mut faults = problem.faults;
+            faults.extend(contradictions);
             faults.extend(broken_rules(&state, &body));
             faults.truncate(MAX_FAULTS);
             Problem::unreadable(faults)
@@ -75,12 +82,12 @@ pub(crate) async fn put_service(
     demands: Demands,
     Body(body): Body,
 ) -> Written {
-    let spec = form(&body, &state::Path::service(&name))?;
+    let (spec, told) = definition(&body, &state::Path::service(&name))?;
     let write = Write {
         caller,
         query,
         resource: Resource::Service(name.clone()),
-        demands,
+        demands: demands.and(told),
     };
     let command = Command::PutService { name, spec };
     write.run(&api, |_| Ok(command)).await
@@ -122,12 +129,12 @@ pub(crate) async fn put_pool(
     demands: Demands,
     Body(body): Body,
 ) -> Written {
-    let spec = form(&body, &state::Path::pool(&name))?;
+    let (spec, told) = definition(&body, &state::Path::pool(&name))?;
     let write = Write {
         caller,
         query,
         resource: Resource::Pool(name.clone()),
-        demands,
+        demands: demands.and(told),
     };
     let command = Command::PutPool { name, spec };
     write.run(&api, |_| Ok(command)).await
