@@ -996,6 +996,16 @@ fn a_change_that_waits_is_confirmed_or_rolled_back() {
     client
         .put("/pools/green?confirm_within_ms=soon", &web())
         .problem(400);
+    for (method, path) in [("PUT", "/pools/green"), ("DELETE", "/pools/web/backends/a")] {
+        let path = format!("{path}?dry_run&confirm_within_ms=60000");
+        let json = client.header("content-type", "application/json");
+        let told = json.send(method, &path, Some(b"{}")).problem(400);
+        let detail = told["detail"].as_str().unwrap();
+        assert!(
+            detail.starts_with("dry_run and confirm_within_ms don't go together"),
+            "{detail}"
+        );
+    }
     client
         .post("/pools/web/backends/a/drain?confirm_within_ms=1")
         .problem(400);

@@ -61,7 +61,7 @@ pub(super) struct ChangeQuery {
     #[serde(default, deserialize_with = "flag")]
     #[param(schema_with = flag_form, required = false)]
     pub dry_run: bool,
-    /// Is rolled back unless `POST /confirm` comes within this time, at most a day.
+    /// Is rolled back unless `POST /confirm` comes within this time, at most a day. Not with `dry_run`.
     #[serde(default, deserialize_with = "confirmation")]
     #[param(value_type = u32, required = false, minimum = 1, maximum = 86_400_000, example = 60_000)]
     pub confirm_within_ms: Option<Millis>,
@@ -87,7 +87,7 @@ pub(super) struct RemoveQuery {
     #[serde(default, deserialize_with = "flag")]
     #[param(schema_with = flag_form, required = false)]
     pub dry_run: bool,
-    /// Is rolled back unless `POST /confirm` comes within this time, at most a day.
+    /// Is rolled back unless `POST /confirm` comes within this time, at most a day. Not with `dry_run`.
     #[serde(default, deserialize_with = "confirmation")]
     #[param(value_type = u32, required = false, minimum = 1, maximum = 86_400_000, example = 60_000)]
     pub confirm_within_ms: Option<Millis>,
@@ -95,6 +95,18 @@ pub(super) struct RemoveQuery {
     #[serde(default, deserialize_with = "flag")]
     #[param(schema_with = flag_form, required = false)]
     pub now: bool,
+}
+
+impl ChangeQuery {
+    /// Whether its parts go together.
+    pub fn check(&self) -> Result<(), Problem> {
+        if self.dry_run && self.confirm_within_ms.is_some() {
+            let detail = "dry_run and confirm_within_ms don't go together: a dry run makes no change that could be \
+                          confirmed; leave one of them out";
+            return Err(Problem::bad_request(detail));
+        }
+        Ok(())
+    }
 }
 
 impl From<DryRunQuery> for ChangeQuery {

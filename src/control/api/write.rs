@@ -63,6 +63,7 @@ impl Write {
         api: &Api,
         choose: impl FnOnce(&mut dyn Node) -> Result<Command, Problem> + Send + 'static,
     ) -> Written {
+        self.query.check()?;
         let done = api.ask(move |node| {
             let command = choose(node)?;
             self.execute(node, command)
