@@ -386,6 +386,32 @@ fn every_fault_is_told_with_its_place() {
     assert_eq!(generation(&client), 1);
 }
 
+/// Some terminals turn what stands around them, and none shows them.
+#[test]
+fn names_have_no_characters_that_cant_be_seen() {
+    let world = World::new();
+    let client = world.client();
+    served(&client);
+    let backend = json!({ "address": "10.0.0.9" });
+    for (hidden, code) in [
+        ("%E2%80%AE", "U+202E"),
+        ("%1B", "U+001B"),
+        ("%E2%80%8B", "U+200B"),
+    ] {
+        for (kind, body) in [
+            ("services", &http()),
+            ("pools", &web()),
+            ("pools/web/backends", &backend),
+        ] {
+            let told = client.put(&format!("/{kind}/a{hidden}b"), body).faults(422);
+            let what = format!("this name has a character in it that can't be seen, {code}");
+            assert!(told.iter().any(|fault| fault.ends_with(&what)), "{told:?}");
+        }
+    }
+    let named = json!({ "pools": { "転轍 機 é🦀\u{a0}": { "backends": { "blühend": backend } } } });
+    client.put("/state", &named).ok(200);
+}
+
 /// Faults of form and of meaning come together, and none is made up.
 #[test]
 fn faults_of_every_kind_are_told_at_once() {

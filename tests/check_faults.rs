@@ -88,7 +88,11 @@ fn node() {
         "",
         &[
             ("[node]\nname = «\"\"»", "this name is empty"),
-            ("[node]\nname = «\"a\\tb\"»", "control character"),
+            ("[node]\nname = «\"a\\tb\"»", "that can't be seen, U+0009"),
+            (
+                "[node]\nname = «\"a\\u202eb\"»",
+                "that can't be seen, U+202E",
+            ),
             ("[node]\nname = «\"a/b\"»", "no slash"),
             ("[node]\nname = «5»", "this is an integer, not a string"),
             ("[node]\nstate_dir = «\"\"»", "this path is empty"),

@@ -343,6 +343,20 @@ fn empty_names_are_refused_before_anything_is_sent() {
     }
 }
 
+/// A store may have names that were allowed once.
+#[test]
+fn what_cant_be_seen_of_a_name_is_written_out_for_people() {
+    let backends =
+        json!({ "we\u{202e}b": { "address": "10.0.0.1", "weight": 1, "mode": "up" } }).to_string();
+    let line = || ("GET /pools/p/backends ", 200, backends.clone());
+    let script = Script::new(vec![line(), line()]);
+    let table = script.program().ok("backend list p");
+    assert!(table.contains("\nwe\\u{202e}b"), "{table}");
+    let json = script.program().ok("backend list p -o json");
+    assert!(json.contains("we\u{202e}b"), "{json}");
+    script.done();
+}
+
 #[test]
 fn a_wait_for_a_confirmation_has_its_bounds() {
     let program = Program {
@@ -350,7 +364,10 @@ fn a_wait_for_a_confirmation_has_its_bounds() {
     };
     for span in ["0s", "25h", "999h", "86400001ms"] {
         let text = program.fails(&format!("apply state.json --confirm {span}"), 2);
-        assert!(text.contains("possible are 1ms to 24h"), "{text}");
+        assert!(
+            text.contains("possible are 1ms to 24h"),
+            "{text}"
+        );
     }
 }
 

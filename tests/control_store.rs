@@ -12,11 +12,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use control_fixture::{at, definitions, over, pool, request, service, site};
+use control_fixture::{at, backend, definitions, over, pool, request, service, site};
 use proptest::prelude::*;
 use tentetsu::control::command::Command;
-use tentetsu::control::store::{FileStore, Loaded, Store as _, StoreError};
-use tentetsu::table::Generation;
+use tentetsu::control::state::{Object, ObjectKey, Pool};
+use tentetsu::control::store::{
+    Entry, FileStore, Head, Loaded, RosterChange, Step, Store as _, StoreError, Transaction,
+};
+use tentetsu::table::{BackendId, Generation};
 
 fn put_pool(name: &str, number: u8) -> Command {
     let (a, b) = (format!("10.0.0.{number}"), format!("10.0.1.{number}"));
@@ -250,4 +253,74 @@ fn fill_and_free(folder: &Path) {
 fn mount(args: &[&str]) {
     let status = std::process::Command::new("mount").args(args).status();
     assert!(status.unwrap().success(), "mount {args:?}");
+}
+
+/// What names may be was wider once: a store from then is good, and so are steps with what it has.
+#[test]
+fn names_that_were_allowed_once_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.redb");
+    let Loaded {
+        head,
+        state,
+        roster,
+    } = written(&path);
+    let mut old = Pool::clone(&state.pools["p1"]);
+    let spec = old.spec.backends.remove("a").unwrap();
+    old.spec.backends.insert("a\u{202e}".to_owned(), spec);
+    let mut members = Vec::clone(&roster.0["p1"]);
+    members.retain(|member| member.departure.is_none());
+    let numbers = (head.next_backend..).map(BackendId);
+    for (member, id) in members.iter_mut().zip(numbers) {
+        member.id = id;
+        if member.name == "a" {
+            member.name = "a\u{202e}".to_owned();
+        }
+    }
+    let next = Head {
+        generation: Generation(head.generation.0 + 1),
+        pending: None,
+        next_backend: head.next_backend + 9,
+    };
+    let key = ObjectKey::Pool("p\u{202e}".to_owned());
+    let step = Step {
+        entry: Entry {
+            generation: next.generation,
+            at: at(99),
+            author: "test".to_owned(),
+            summary: "put pool".to_owned(),
+        },
+        writes: vec![(key.clone(), Some(Object::Pool(old.into())))],
+        undo: vec![(key, None)],
+    };
+    let roster: RosterChange = vec![("p\u{202e}".to_owned(), Some(members.into()))];
+    let transaction = Transaction {
+        base: head.generation,
+        head: &next,
+        step: Some(&step),
+        roster: &roster,
+        needed: Generation(u64::MAX),
+        blobs: &[],
+    };
+    FileStore::open(&path)
+        .unwrap()
+        .commit(&transaction)
+        .unwrap();
+
+    let mut ledger = over(&path);
+    let (pool, name) = ("p\u{202e}".to_owned(), "a\u{202e}".to_owned());
+    let drain = Command::Drain {
+        pool: pool.clone(),
+        name,
+    };
+    ledger.execute(&request(drain), at(100)).unwrap();
+    let add = Command::AddBackend {
+        pool: pool.clone(),
+        name: "b\u{202e}".to_owned(),
+        spec: backend("10.0.7.7", 1),
+    };
+    let refused = ledger.execute(&request(add), at(101)).unwrap_err();
+    assert!(refused.to_string().contains("U+202E"), "{refused}");
+    let gone = Command::DeletePool { name: pool };
+    ledger.execute(&request(gone), at(102)).unwrap();
 }

@@ -34,6 +34,7 @@ mod service;
 mod small_file;
 mod syntax;
 mod value;
+mod visible;
 mod workers;
 
 use std::net::{IpAddr, SocketAddr};
@@ -56,6 +57,7 @@ pub(crate) use pool::{default_panic_percent, default_reset, default_weight};
 pub(crate) use prefix::any_prefix;
 pub(crate) use report::Problem;
 pub(crate) use service::any_range;
+pub(crate) use visible::visible;
 
 /// One appliance's whole configuration.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,6 +11,7 @@ use super::millis::{self, Millis};
 use super::place::{Found, Place};
 use super::report::{Problem, Report};
 use super::section::{Section, similar};
+use super::visible::is_invisible;
 
 /// One value of the file.
 #[derive(Clone)]
@@ -179,14 +180,15 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A name: 1 to 64 characters, none of them a control.
+/// A name: 1 to 64 characters, all of which can be seen.
 pub(super) fn name(text: &str) -> Result<String, Problem> {
     let message = if text.trim().is_empty() {
-        "this name is empty"
-    } else if text.chars().any(char::is_control) {
-        "this name has a control character in it"
+        "this name is empty".to_owned()
+    } else if let Some(hidden) = text.chars().find(|c| is_invisible(*c)) {
+        let code = u32::from(hidden);
+        format!("this name has a character in it that can't be seen, U+{code:04X}")
     } else if text.chars().count() > 64 {
-        "this name is longer than 64 characters"
+        "this name is longer than 64 characters".to_owned()
     } else {
         return Ok(text.to_owned());
     };

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::connection::Output;
 use crate::cli::{Exit, Failure};
+use crate::config::visible;
 use crate::control::api::schema::Problem;
 use crate::control::command::Fault;
 
@@ -79,7 +80,7 @@ impl Error {
     /// What is wrong, where, and what to do.
     fn text(self) -> String {
         match self {
-            Self::Refused(refused) => refused.text(),
+            Self::Refused(refused) => visible(&refused.text()).into_owned(),
             Self::Failed(failure) => failure.message,
         }
     }

@@ -9,6 +9,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use super::error::Error;
 use super::route::Route;
 use super::session::{Session, Write};
+use crate::config::visible;
 
 /// The node sends a heartbeat each fifteen seconds.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -33,6 +34,7 @@ pub fn follow(session: &Session, after: Option<u64>, count: Option<u64>) -> Resu
             let mut out = io::stdout().lock();
             if session.is_for_people() {
                 let Event { id, name, data } = event;
+                let data = visible(&data);
                 writeln!(out, "{id:>6}  {name:10}  {data}")?;
             } else {
                 writeln!(out, "{}", event.data)?;

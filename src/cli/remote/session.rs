@@ -15,6 +15,7 @@ use super::connection::{Output, Target};
 use super::error::{Error, Refused};
 use super::route::Route;
 use crate::cli::Exit;
+use crate::config::visible;
 
 /// See the [module](self).
 pub struct Session {
@@ -154,7 +155,11 @@ impl Session {
         let mut out = io::stdout().lock();
         match self.output {
             Output::Json => writeln!(out, "{}", answer.body.trim_end())?,
-            Output::Table => table(answer.read()?, &mut out)?,
+            Output::Table => {
+                let mut page = Vec::new();
+                table(answer.read()?, &mut page)?;
+                out.write_all(visible(&String::from_utf8_lossy(&page)).as_bytes())?;
+            }
         }
         Ok(())
     }

@@ -14,22 +14,56 @@ use crate::control::command::Fault;
 const MAX_FAULTS: usize = 1_000;
 
 /// The faults of `new`, ordered by path, at most 1,000. A pool that it shares with `old`, a state without faults, is not
-/// looked into.
+/// looked into. Names that `old` has stay good: what names may be was wider once.
 #[must_use]
 pub fn check(old: &State, new: &State) -> Vec<Fault> {
     let notes = Notes::default();
-    check_counts(new, &notes);
+    check_names(old, new, &notes);
+    check_rules(old, new, &notes);
+    notes.sorted()
+}
+
+/// The faults of a state that was kept, as [`check`] has them, whatever its names are.
+#[must_use]
+pub fn check_kept(state: &State) -> Vec<Fault> {
+    let notes = Notes::default();
+    check_rules(&State::default(), state, &notes);
+    notes.sorted()
+}
+
+/// The names that come new.
+fn check_names(old: &State, new: &State, notes: &Notes) {
+    let added = |name: &&String| !old.services.contains_key(*name);
+    for name in new.services.keys().filter(added) {
+        notes.hold(Place::Service(name, ""), limits::name(name));
+    }
     for (name, pool) in &new.pools {
-        if !is_known(&old.pools, name, pool) || old.site.slots != new.site.slots {
-            check_pool(name, pool, new.site.slots, &notes);
+        let before = old.pools.get(name);
+        if before.is_none() {
+            notes.hold(Place::Pool(name, ""), limits::name(name));
+        }
+        if before.is_some_and(|before| Arc::ptr_eq(before, pool)) {
+            continue;
+        }
+        let had = |backend: &str| before.is_some_and(|of| of.spec.backends.contains_key(backend));
+        for backend in pool.spec.backends.keys().filter(|backend| !had(backend)) {
+            notes.hold(Place::Backend(name, backend, ""), limits::name(backend));
         }
     }
-    check_backends(old, new, &notes);
-    for (name, service) in &new.services {
-        check_service(name, service, new, &notes);
+}
+
+fn check_rules(old: &State, new: &State, notes: &Notes) {
+    check_counts(new, notes);
+    for (name, pool) in &new.pools {
+        if !is_known(&old.pools, name, pool) || old.site.slots != new.site.slots {
+            check_pool(name, pool, new.site.slots, notes);
+        }
     }
-    rules::overlaps(new.services.iter().flat_map(listens), &notes);
-    notes.sorted()
+    check_backends(old, new, notes);
+    for (name, service) in &new.services {
+        check_service(name, service, new, notes);
+    }
+    rules::overlaps(new.services.iter().flat_map(listens), notes);
 }
 
 /// Whether this very object was there before.
@@ -150,7 +184,6 @@ fn check_count(at: Place<'_>, count: usize, most: usize, notes: &Notes) {
 
 fn check_pool(name: &str, pool: &Pool, slots: u32, notes: &Notes) {
     let spec = &pool.spec;
-    notes.hold(Place::Pool(name, ""), limits::name(name));
     for (key, span) in [
         ("idle_ms", spec.idle_ms),
         ("half_closed_ms", spec.half_closed_ms),
@@ -172,7 +205,6 @@ fn check_pool(name: &str, pool: &Pool, slots: u32, notes: &Notes) {
     check_count(at, spec.backends.len(), MAX_BACKENDS, notes);
     for (backend, spec) in &spec.backends {
         let place = |key| Place::Backend(name, backend, key);
-        notes.hold(place(""), limits::name(backend));
         notes.hold(place("address"), limits::backend_address(spec.address));
         notes.hold(place("weight"), limits::weight(spec.weight));
     }
@@ -194,7 +226,6 @@ fn check_weights(at: Place<'_>, pool: &Pool, slots: u32, notes: &Notes) {
 fn check_service(name: &str, service: &Service, state: &State, notes: &Notes) {
     let spec = &service.spec;
     let place = |key| Place::Service(name, key);
-    notes.hold(place(""), limits::name(name));
     notes.hold(place("address"), limits::service_address(spec.address));
     notes.hold(place("ports"), limits::ports(&spec.ports));
     notes.hold(place("flows"), limits::flows(spec.protocol, spec.flows));

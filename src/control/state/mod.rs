@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 
 use crate::config::Millis;
 
-pub use check::check;
+pub use check::{check, check_kept};
 pub use definitions::Definitions;
 pub use difference::{Change, Difference};
 pub use path::Path;

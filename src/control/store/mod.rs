@@ -74,7 +74,7 @@ pub struct Loaded {
 impl Loaded {
     /// What is wrong with it, if something is. Each record was written whole, so this is somebody else's doing.
     fn check(&self) -> Result<(), String> {
-        if let Some(fault) = state::check(&State::default(), &self.state).first() {
+        if let Some(fault) = state::check_kept(&self.state).first() {
             return Err(fault.to_string());
         }
         self.roster.check(&self.state, self.head.next_backend)
