@@ -365,7 +365,7 @@ fn a_wait_for_a_confirmation_has_its_bounds() {
     for span in ["0s", "25h", "999h", "86400001ms"] {
         let text = program.fails(&format!("apply state.json --confirm {span}"), 2);
         assert!(
-            text.contains("possible are 1ms to 24h"),
+            text.contains("out of range; possible are 1ms to 86400s"),
             "{text}"
         );
     }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::Millis;
 use super::report::Problem;
-use super::{Protocol, UdpFlows, prefix, service, value};
+use super::{Protocol, UdpFlows, millis, prefix, service, value};
 
 /// Most services.
 pub const MAX_SERVICES: usize = 4_096;
@@ -65,6 +65,11 @@ pub(crate) fn weight(weight: u32) -> Result<(), Problem> {
 /// A share in percent.
 pub(crate) fn percent(percent: u8) -> Result<(), Problem> {
     within(percent, &PERCENT)
+}
+
+/// How long a change may wait for its confirmation, as text.
+pub(crate) fn confirmation(text: &str) -> Result<Millis, Problem> {
+    millis::within(millis::parse(text)?, &CONFIRMATION)
 }
 
 /// A span within `range`, of which the API has the milliseconds.

@@ -78,11 +78,7 @@ pub struct DiffArgs {
 }
 
 fn confirmation(text: &str) -> Result<Millis, String> {
-    let span: Millis = text.parse()?;
-    if !limits::CONFIRMATION.contains(&span) {
-        return Err(format!("{span} is out of range: possible are 1ms to 24h"));
-    }
-    Ok(span)
+    limits::confirmation(text).map_err(|problem| problem.to_string())
 }
 
 /// Applies the file.
