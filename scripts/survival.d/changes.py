@@ -6,8 +6,9 @@ what the one before it ends with, so that a whole table is one history.
 
 import asyncio
 
+from lab import say, until
+
 BOUND = 60  # seconds
-STUTTER = 120  # seconds until slots have gone over though a worker stalls again and again: twice what it takes
 PACE = 1.5  # seconds between two steps: shorter than a transition, so that they overlap
 CHANGES = {}
 
@@ -128,14 +129,17 @@ async def stall(lab):
 
 @begins_with("blue", even(7, 12))
 async def stutter(lab):
-    """A weight is doubled; the appliance stands still for 0.15 s each second until every slot has gone over."""
+    """A weight is doubled; the appliance stands still for 0.15 s, again and again until every slot has gone over."""
     weights = even(7, 12) | {7: 200}
     await lab.appliance.weigh("blue", 7, weights[7])
     await lab.appliance.steered()
-    async with asyncio.timeout(STUTTER):
-        while any(one["moving"] for one in await lab.appliance.transitions()):
-            await lab.appliance.pause(0.15)
-            await asyncio.sleep(0.85)
+
+    async def gone_over():
+        await lab.appliance.pause(0.15)
+        return not any(one["moving"] for one in await lab.appliance.transitions())
+
+    took = await until("D is T everywhere", gone_over)
+    say(f"every slot has gone over {took:.0f} s after steer")
     return weights
 
 
