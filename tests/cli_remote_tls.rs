@@ -50,6 +50,18 @@ fn with_tls(folder: &Path) -> config::Api {
     }
 }
 
+/// Its certificate is an authority's, as `openssl req -x509` makes it.
+fn with_authority(folder: &Path) -> config::Api {
+    let api = with_tls(folder);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).unwrap();
+    fs::write(folder.join("api.crt"), certificate.pem()).unwrap();
+    fs::write(folder.join("api.key"), key.serialize_pem()).unwrap();
+    api
+}
+
 /// The node, and the program aimed at it by `scheme`.
 fn world(api: impl FnOnce(&Path) -> config::Api, scheme: &str) -> (World, Program) {
     let world = World::with(StubNode::new(flows_settings()), api);
@@ -119,6 +131,17 @@ fn an_unknown_certificate_is_not_trusted() {
     named.fails(&format!("status {admin} --ca-file {}", own.display()), 69);
     let empty = world.folder.path().join("admin");
     program.fails(&format!("status --ca-file {}", empty.display()), 78);
+}
+
+#[test]
+fn an_authority_is_no_server() {
+    let (world, program) = world(with_authority, "https");
+    let (admin, own) = (shows(&world, "admin"), world.folder.path().join("api.crt"));
+    let text = program.fails(&format!("status {admin} --ca-file {}", own.display()), 69);
+    assert!(
+        text.contains("basicConstraints=critical,CA:FALSE"),
+        "{text}"
+    );
 }
 
 /// Plain HTTP to a port that speaks TLS, and the other way round.

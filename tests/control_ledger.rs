@@ -97,6 +97,20 @@ fn all_faults_are_told_at_once_with_their_places() {
 }
 
 #[test]
+fn who_takes_anothers_address_is_at_fault() {
+    let mut ledger = served();
+    let three = pool(&[("a", "10.0.0.1"), ("b", "10.0.0.2"), ("c", "10.0.0.3")]);
+    done(&mut ledger, put_pool("three", three));
+    let taken = pool(&[("a", "10.0.0.1"), ("b", "10.0.0.3"), ("c", "10.0.0.3")]);
+    let found = faults(&mut ledger, put_pool("three", taken));
+    assert_eq!(found[0].path.as_str(), "/pools/three/backends/b/address");
+    assert_eq!(
+        found[0].what,
+        "backend address `10.0.0.3` is used twice, first at /pools/three/backends/c/address"
+    );
+}
+
+#[test]
 fn a_backend_at_an_address_that_is_taken_is_refused() {
     let mut ledger = served();
     done(&mut ledger, load(Definitions::default()));
@@ -238,6 +252,8 @@ fn an_unconfirmed_change_is_rolled_back_after_a_crash_too() {
     drop(ledger);
     let mut ledger = over(&path);
     assert_eq!(ledger.expire(at(59)).unwrap(), None);
+    let late = ledger.execute(&request(Command::Confirm), at(60));
+    assert!(matches!(late, Err(Refusal::NothingToConfirm)), "{late:?}");
     let receipt = ledger.expire(at(60)).unwrap().unwrap();
     assert_eq!((receipt.generation, receipt.pending), (Generation(4), None));
     assert_eq!(*ledger.state(), before);

@@ -92,7 +92,9 @@ class Row:
             return settled and await self.appliance.entries() == 0
 
         await until("no slot consulted and no entry left", is_settled)
-        if (passed := time.monotonic() - last) > LATEST * IDLE:
+        passed = time.monotonic() - last
+        say(f"settled {passed / IDLE:.1f} T_idle after the last listed connection ended")
+        if passed > LATEST * IDLE:
             raise Failed(f"the last entry went {passed:.1f} s after its connection")
 
     async def lasting(self):

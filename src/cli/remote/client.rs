@@ -16,7 +16,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::{self, pki_types::ServerName};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{self, CertificateError};
 
 use super::address::{Address, Authority};
 use super::connection::Target;
@@ -203,7 +204,13 @@ impl Client {
     }
 
     fn not_encrypted(&self, authority: &Authority, error: &std::io::Error) -> Error {
-        if !is_no_tls(error) {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+        if is_authority(inner) {
+            let what = "its certificate is that of an authority, which no server may show as its own: make one with \
+                        `openssl req -x509 -addext basicConstraints=critical,CA:FALSE`, or have the authority sign one";
+            return self.unreachable(what);
+        }
+        if !matches!(inner, Some(rustls::Error::InvalidMessage(_))) {
             let hint = "--ca-file names the certificate to trust";
             return self.unreachable(&format!("{error}: {hint}"));
         }
@@ -240,10 +247,14 @@ impl Client {
     }
 }
 
-/// Whether what came is no TLS at all.
-fn is_no_tls(error: &std::io::Error) -> bool {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-    matches!(inner, Some(rustls::Error::InvalidMessage(_)))
+/// Whether the server showed an authority's certificate, as `openssl req -x509` makes it by default. rustls has no error of
+/// its own for it, and hands on that of its verifier.
+fn is_authority(error: Option<&rustls::Error>) -> bool {
+    matches!(
+        error,
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(other)))
+            if format!("{other:?}").contains("CaUsedAsEndEntity")
+    )
 }
 
 fn header(text: &str) -> Result<HeaderValue, Error> {

@@ -55,6 +55,10 @@ impl Ledger {
         let waits = request.confirm_within.is_some();
         match (request.command.kind(), &self.head.pending) {
             (Kind::Confirm, None) => Err(Refusal::NothingToConfirm),
+            // It is about to be rolled back.
+            (Kind::Confirm, Some(pending)) if pending.deadline <= now => {
+                Err(Refusal::NothingToConfirm)
+            }
             (Kind::Definition, Some(pending)) => {
                 let pending = pending.clone();
                 Err(Refusal::Unconfirmed { pending, now })

@@ -56,7 +56,8 @@ fn check_rules(old: &State, new: &State, notes: &Notes) {
     check_counts(new, notes);
     for (name, pool) in &new.pools {
         if !is_known(&old.pools, name, pool) || old.site.slots != new.site.slots {
-            check_pool(name, pool, new.site.slots, notes);
+            let before = old.pools.get(name).map(|pool| &**pool);
+            check_pool(name, (before, pool), new.site.slots, notes);
         }
     }
     check_backends(old, new, notes);
@@ -182,7 +183,7 @@ fn check_count(at: Place<'_>, count: usize, most: usize, notes: &Notes) {
     }
 }
 
-fn check_pool(name: &str, pool: &Pool, slots: u32, notes: &Notes) {
+fn check_pool(name: &str, (before, pool): (Option<&Pool>, &Pool), slots: u32, notes: &Notes) {
     let spec = &pool.spec;
     for (key, span) in [
         ("idle_ms", spec.idle_ms),
@@ -208,8 +209,21 @@ fn check_pool(name: &str, pool: &Pool, slots: u32, notes: &Notes) {
         notes.hold(place("address"), limits::backend_address(spec.address));
         notes.hold(place("weight"), limits::weight(spec.weight));
     }
-    rules::unique("backend address", addresses(name, pool), notes);
+    rules::unique("backend address", longest_held(name, before, pool), notes);
     check_weights(at, pool, slots, notes);
+}
+
+/// A pool's addresses, first those that their backends had before: the fault is with who takes one.
+fn longest_held<'s>(
+    name: &'s str,
+    before: Option<&Pool>,
+    pool: &'s Pool,
+) -> impl Iterator<Item = (IpAddr, Place<'s>)> {
+    let had = |backend: &String| Some(before?.spec.backends.get(backend)?.address);
+    let mut backends: Vec<_> = pool.spec.backends.iter().collect();
+    backends.sort_by_key(|(backend, spec)| had(backend) != Some(spec.address));
+    let backends = backends.into_iter();
+    backends.map(move |(backend, spec)| (spec.address, Place::Backend(name, backend, "address")))
 }
 
 /// A removal must not leave a pool behind that nobody could have written: what is being removed doesn't count.
