@@ -85,15 +85,15 @@ impl Backlog {
         }
         let done = self.worked_off(begun, emptied)?;
         Some(
-            self.awaited_since(begun)
+            self.awaited_since(done)
                 .map_or(done, |since| done.min(since)),
         )
     }
 
-    /// When the first stall was of which what was lost may not have been repeated by `now`.
+    /// When the first stall was of which what was lost may not have been repeated; all that came up to `done` is done.
     #[inline(always)]
-    fn awaited_since(&mut self, now: u64) -> Option<u64> {
-        while self.awaited[0].is_some_and(|stalls| stalls.until <= now) {
+    fn awaited_since(&mut self, done: u64) -> Option<u64> {
+        while self.awaited[0].is_some_and(|stalls| stalls.until <= done) {
             self.awaited = [self.awaited[1], None];
         }
         self.awaited[0].map(|stalls| stalls.since)
@@ -101,7 +101,6 @@ impl Backlog {
 
     #[cold]
     fn stalled(&mut self, from: u64, to: u64) {
-        self.awaited_since(from);
         let place = match self.awaited {
             [None, _] => 0,
             [Some(stalls), None] if from < stalls.since + stalls.patience() => 0,
@@ -182,6 +181,18 @@ mod tests {
             assert_eq!(backlog.after(Some(moment), true), Some(50), "{moment}");
         }
         assert_eq!(backlog.after(Some(4_550), true), Some(4_550));
+    }
+
+    #[test]
+    fn a_repetition_that_waits_in_the_queue_is_awaited() {
+        let mut backlog = Backlog::new(64);
+        assert_eq!(backlog.after(Some(50), true), Some(50));
+        let turns = DEPTH as u64 / 64;
+        let told: Vec<_> = (0..4 * (turns + 1))
+            .filter_map(|turn| backlog.after(Some(1_050 + turn), false))
+            .collect();
+        // What was repeated by 2,550 is done with what had come by then.
+        assert_eq!(told, [50, 50, 50, 1_050 + 3 * (turns + 1)]);
     }
 
     #[test]

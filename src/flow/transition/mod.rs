@@ -11,6 +11,8 @@
 //!      +--- no entry left -------------------- draining <----------- D becomes T: the flip
 //! ```
 //!
+//! A frozen slot stays so with another target, and one whose default dies flips at once and is frozen then.
+//!
 //! A phase counts only from when every worker has it: *armed* is a barrier before *steered*, *frozen* one before the
 //! flip, and the flip itself, behind which the slot is frozen still, one before it drains: before new flows of the new D
 //! go unlisted, and entries equal to it are dropped. Each is confirmed by the round that

@@ -11,8 +11,8 @@ use super::step::flipped;
 use crate::flow::Millis;
 use crate::flow::guards::{Guard, holds};
 use crate::table::{
-    BackendId, CONSULT, CleanClocks, FlowTimes, Former, Member, Moving, MovingSlot, NO_BACKEND,
-    Phase, Round,
+    BY_FORMER, BackendId, CONSULT, CleanClocks, FlowTimes, Former, Member, Moving, MovingSlot,
+    NO_BACKEND, Phase, Round,
 };
 
 /// One slot.
@@ -167,6 +167,18 @@ impl Slots {
         let moving = self.slots.iter().map(|slot| slot.target);
         let resting = self.rest.iter().map(|word| word & !CONSULT);
         moving.chain(resting).collect()
+    }
+
+    /// How many slots lead to a backend, by its local number. Of those whose default is that of former slots, it is as large
+    /// a part as of these.
+    #[must_use]
+    pub fn leading_to(&self, local: u16) -> usize {
+        let count = |is: u16| self.each_default().filter(|default| *default == is).count();
+        let by_former = self.former.as_ref().map_or(0, |former| {
+            let (own, all) = (former.named().filter(|of| *of == local), former.named());
+            count(BY_FORMER) * own.count() / all.count().max(1)
+        });
+        count(local) + by_former
     }
 
     pub(super) fn each_default(&self) -> impl Iterator<Item = u16> {

@@ -102,10 +102,11 @@ impl Stages {
         StageId(u16::try_from(place).unwrap_or(u16::MAX))
     }
 
-    /// When there are many stages: one of the same phase. Who is in it waits for the workers once more.
+    /// When there are many stages: one of the same phase. Who is in it waits for the workers once more; not who is frozen,
+    /// as that drops packets, and is over soon.
     fn crowded(&self, phase: Phase) -> Option<usize> {
         let mut stages = self.list.iter().skip(1);
-        let many = self.list.len() > MANY;
+        let many = self.list.len() > MANY && phase != Phase::Frozen;
         many.then(|| stages.position(|stage| stage.phase == phase))?
     }
 
@@ -158,6 +159,9 @@ mod tests {
         }
         assert_eq!(stages.list.len(), MANY + 1);
         assert_eq!(stages.count(Phase::Armed), slots / 2);
+        let steered = StageId(2);
+        let frozen = [1, 2].map(|round| stages.change(steered, Phase::Frozen, Round(round)));
+        assert_ne!(frozen[0], frozen[1]);
     }
 
     const fn tick(taken: Round) -> Tick {

@@ -2,6 +2,7 @@
 
 use super::Progress;
 use super::slots::{Slot, Slots, index};
+use super::stages::StageId;
 use crate::flow::Millis;
 use crate::flow::guards::{Guard, holds};
 use crate::table::{Phase, Round};
@@ -96,17 +97,18 @@ impl Slots {
             return;
         }
         self.unclean = None;
-        let armed = reached.into_iter();
-        let armed: Vec<_> = armed
-            .filter(|id| self.stages.get(*id).phase == Phase::Armed)
-            .collect();
-        if armed.is_empty() || !holds(Guard::CleanAtArm) {
+        let phase = |id: StageId| self.stages.get(id).phase;
+        let unseen = |id: &StageId| matches!(phase(*id), Phase::Armed | Phase::Frozen);
+        let reached: Vec<_> = reached.into_iter().filter(unseen).collect();
+        if reached.is_empty() || !holds(Guard::CleanAtArm) {
             return;
         }
-        // A worker that did not consult yet sent packets on the default unseen.
-        for (slot, of) in (0..).zip(&self.slots) {
-            if armed.contains(&of.stage) {
-                self.clocks.restart(slot, tick.now.0);
+        // A worker that did not consult yet sent packets on the default unseen. So it may have where a default died in an
+        // arm that it had not heard of; what froze otherwise is clean, and stays so.
+        for (slot, of) in self.slots.iter().enumerate() {
+            let dirty = || phase(of.stage) == Phase::Armed || self.until_clean(slot, tick) > 0;
+            if reached.contains(&of.stage) && dirty() {
+                self.clocks.restart(index(slot), tick.now.0);
             }
         }
     }
