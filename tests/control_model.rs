@@ -85,7 +85,7 @@ impl Run {
     fn compare(&mut self) -> Result<(), TestCaseError> {
         let state = self.ledger.state();
         prop_assert_eq!(&Model::from(&**state), self.newest());
-        prop_assert_eq!(check(&Default::default(), state), vec![]);
+        prop_assert_eq!(check(&Default::default(), None, state), vec![]);
         prop_assert_eq!(
             self.ledger.generation(),
             Generation(self.models.len() as u64 - 1)

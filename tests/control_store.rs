@@ -321,6 +321,10 @@ fn names_that_were_allowed_once_stay() {
     };
     let refused = ledger.execute(&request(add), at(101)).unwrap_err();
     assert!(refused.to_string().contains("U+202E"), "{refused}");
-    let gone = Command::DeletePool { name: pool };
+    let before = ledger.generation();
+    let gone = Command::DeletePool { name: pool.clone() };
     ledger.execute(&request(gone), at(102)).unwrap();
+    let back = Command::Rollback { to: before };
+    ledger.execute(&request(back), at(103)).unwrap();
+    assert!(ledger.state().pools.contains_key(&pool));
 }

@@ -204,10 +204,11 @@ impl<'c> House<'c> {
 
     fn try_advance(&mut self) -> Result<Option<u64>, Refusal> {
         let (now, wall) = (self.shared.clock.now(), WallTime::now());
-        let deadline = self.controller.expire(wall)?;
+        let deadline = self.controller.expire(wall);
         let (flows, publisher) = (&self.shared.flows, &mut self.publisher);
         let wait = self.controller.advance(now, wall, flows, publisher)?;
-        Ok(deadline.into_iter().chain(wait.map(u64::from)).min())
+        // What can't be rolled back keeps no slot from going on.
+        Ok(deadline?.into_iter().chain(wait.map(u64::from)).min())
     }
 
     /// Tells the ports and the kernel's follower when services or backends are others than before.

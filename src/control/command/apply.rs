@@ -39,7 +39,7 @@ pub fn apply(state: &State, command: &Command, past: Option<&State>) -> Result<S
         }
         Command::FinishRemoval { pool, name } => draft.finish_removal(pool, name),
     }
-    draft.finish(state)
+    draft.finish(state, past)
 }
 
 /// A state in the making, and what was found wrong on the way.
@@ -49,8 +49,8 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    fn finish(mut self, old: &State) -> Result<State, Faults> {
-        self.faults.extend(check(old, &self.new));
+    fn finish(mut self, old: &State, past: Option<&State>) -> Result<State, Faults> {
+        self.faults.extend(check(old, past, &self.new));
         if self.faults.is_empty() {
             return Ok(self.new);
         }

@@ -14,11 +14,12 @@ use crate::control::command::Fault;
 const MAX_FAULTS: usize = 1_000;
 
 /// The faults of `new`, ordered by path, at most 1,000. A pool that it shares with `old`, a state without faults, is not
-/// looked into. Names that `old` has stay good: what names may be was wider once.
+/// looked into. Names that `old` has stay good, and those of a `past` state that comes back: what names may be was wider once.
 #[must_use]
-pub fn check(old: &State, new: &State) -> Vec<Fault> {
+pub fn check(old: &State, past: Option<&State>, new: &State) -> Vec<Fault> {
     let notes = Notes::default();
-    check_names(old, new, &notes);
+    let before: Vec<&State> = past.into_iter().chain([old]).collect();
+    check_names(&before, new, &notes);
     check_rules(old, new, &notes);
     notes.sorted()
 }
@@ -31,21 +32,25 @@ pub fn check_kept(state: &State) -> Vec<Fault> {
     notes.sorted()
 }
 
-/// The names that come new.
-fn check_names(old: &State, new: &State, notes: &Notes) {
-    let added = |name: &&String| !old.services.contains_key(*name);
-    for name in new.services.keys().filter(added) {
+/// The names that come new, which no state `before` has.
+fn check_names(before: &[&State], new: &State, notes: &Notes) {
+    let served = |name: &str| before.iter().any(|of| of.services.contains_key(name));
+    for name in new.services.keys().filter(|name| !served(name)) {
         notes.hold(Place::Service(name, ""), limits::name(name));
     }
     for (name, pool) in &new.pools {
-        let before = old.pools.get(name);
-        if before.is_none() {
+        let pools: Vec<_> = before.iter().filter_map(|of| of.pools.get(name)).collect();
+        if pools.is_empty() {
             notes.hold(Place::Pool(name, ""), limits::name(name));
         }
-        if before.is_some_and(|before| Arc::ptr_eq(before, pool)) {
+        if pools.iter().any(|of| Arc::ptr_eq(of, pool)) {
             continue;
         }
-        let had = |backend: &str| before.is_some_and(|of| of.spec.backends.contains_key(backend));
+        let had = |backend: &str| {
+            pools
+                .iter()
+                .any(|of| of.spec.backends.contains_key(backend))
+        };
         for backend in pool.spec.backends.keys().filter(|backend| !had(backend)) {
             notes.hold(Place::Backend(name, backend, ""), limits::name(backend));
         }
