@@ -37,6 +37,8 @@ pub struct TablePublisher {
     round: Round,
     workers: Vec<Published>,
     clock: NodeClock,
+    /// Since when slots are consulted, while some are.
+    consults_since: Option<u64>,
     /// What was counted on publications that are no longer in use.
     past: Totals,
 }
@@ -99,6 +101,7 @@ impl TablePublisher {
             round: Round::default(),
             workers,
             clock,
+            consults_since: None,
             past: Totals::default(),
         };
         (publisher, subscribers)
@@ -135,14 +138,15 @@ impl TablePublisher {
         self.workers.iter().map(|worker| worker.publisher.taken())
     }
 
-    /// How many milliseconds each worker is behind the wire; not known while nothing moves, nor of a worker that has yet
-    /// to take the newest round.
+    /// How many milliseconds each worker is behind the wire; not known while nothing moves, nor of a worker that has said
+    /// nothing since something does.
     pub fn behind(&self) -> impl Iterator<Item = Option<u64>> {
         let now = self.clock.elapsed();
         let workers = self.workers.iter().map(|worker| &worker.publisher);
         workers.map(move |worker| {
-            let known = self.snapshot.consults && worker.taken() == self.round;
-            known.then(|| now.saturating_sub(worker.caught_up()))
+            let told = worker.caught_up();
+            let known = self.consults_since.is_some_and(|since| told >= since);
+            known.then(|| now.saturating_sub(told))
         })
     }
 
@@ -207,6 +211,10 @@ impl TablePublisher {
         for worker in &mut self.workers {
             worker.publish(self.round, &snapshot);
         }
+        let since = || self.clock.elapsed();
+        self.consults_since = snapshot
+            .consults
+            .then(|| self.consults_since.unwrap_or_else(since));
         self.snapshot = snapshot;
         self.moved.clear();
     }

@@ -93,13 +93,9 @@ impl Views {
     pub fn led(&self, backend: BackendId) -> Led {
         let views = self.views.values();
         let known = views.filter_map(|view| Some((view, view.slots.local(backend)?)));
-        known.fold(Led::default(), |led, (view, local)| {
-            let defaults = view.slots.defaults();
-            let own = defaults.iter().filter(|default| **default == local);
-            Led {
-                slots: led.slots + own.count(),
-                of: led.of + defaults.len(),
-            }
+        known.fold(Led::default(), |led, (view, local)| Led {
+            slots: led.slots + view.slots.leading_to(local),
+            of: led.of + view.slots.len(),
         })
     }
 
