@@ -93,7 +93,7 @@ class Row:
 
         await until("no slot consulted and no entry left", is_settled)
         passed = time.monotonic() - last
-        say(f"settled {passed / IDLE:.1f} T_idle after the last listed connection ended")
+        say(f"settled {passed:.1f} s after the last listed connection was told to end; T_idle is {IDLE:.0f} s")
         if passed > LATEST * IDLE:
             raise Failed(f"the last entry went {passed:.1f} s after its connection")
 
