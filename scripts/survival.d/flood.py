@@ -4,6 +4,7 @@
     flood.py GATEWAY_MAC RATE SECONDS
 """
 
+import errno
 import ipaddress
 import os
 import socket
@@ -59,10 +60,20 @@ def main():
         if sent >= passed * rate:
             time.sleep(BURST / rate)
             continue
-        for number in range(BURST):
-            raw.send(gateway + own + (packet6() if number % 2 else packet4()))
-        sent += BURST
+        packets = (packet6() if number % 2 else packet4() for number in range(BURST))
+        sent += sum(is_sent(raw, gateway + own + packet) for packet in packets)
     print(sent)
+
+
+def is_sent(raw, frame):
+    try:
+        raw.send(frame)
+    except OSError as error:
+        # A queue on its way is full, which no flood minds.
+        if error.errno != errno.ENOBUFS:
+            raise
+        return False
+    return True
 
 
 if __name__ == "__main__":
