@@ -73,6 +73,18 @@ fn world(api: impl FnOnce(&Path) -> config::Api) -> World {
     World::with(StubNode::new(flows_settings()), api)
 }
 
+/// A node that speaks TLS, and a client that trusts it.
+fn world_with_tls() -> (World, Client) {
+    let mut trust = None;
+    let world = world(|folder| {
+        let (api, client) = with_tls(folder);
+        trust = Some(client);
+        api
+    });
+    let client = Client::new(Target::Tls(address(&world), trust.unwrap()));
+    (world, client)
+}
+
 fn address(world: &World) -> std::net::SocketAddr {
     world.server.as_ref().unwrap().addresses()[0]
 }
@@ -139,13 +151,7 @@ fn roles_hold_on_plain_loopback() {
 
 #[test]
 fn roles_hold_with_tls() {
-    let mut trust = None;
-    let world = world(|folder| {
-        let (api, client) = with_tls(folder);
-        trust = Some(client);
-        api
-    });
-    let client = Client::new(Target::Tls(address(&world), trust.unwrap()));
+    let (world, client) = world_with_tls();
     check_roles(&client);
     check_strangers(&client);
     // Whoever speaks plain HTTP there gets nothing.
@@ -324,13 +330,7 @@ fn half_requests_and_idle_clients_keep_nobody_out() {
 
 #[test]
 fn half_handshakes_keep_nobody_out() {
-    let mut trust = None;
-    let world = world(|folder| {
-        let (api, client) = with_tls(folder);
-        trust = Some(client);
-        api
-    });
-    let client = Client::new(Target::Tls(address(&world), trust.unwrap()));
+    let (world, client) = world_with_tls();
     // The beginning of a TLS record.
     check_crowd(&world, &client, &[b"", b"\x16\x03\x01"]);
 }

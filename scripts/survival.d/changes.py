@@ -17,6 +17,9 @@ def even(first, last):
     return dict.fromkeys(range(first, last + 1), 100)
 
 
+DOUBLED = even(7, 12) | {7: 200}  # what `stutter` ends with, and `rekey` keeps
+
+
 def begins_with(pool, weights):
     def register(change):
         change.pool, change.weights = pool, weights
@@ -130,8 +133,7 @@ async def stall(lab):
 @begins_with("blue", even(7, 12))
 async def stutter(lab):
     """A weight is doubled; the appliance stands still for 0.15 s, again and again until every slot has gone over."""
-    weights = even(7, 12) | {7: 200}
-    await lab.appliance.weigh("blue", 7, weights[7])
+    await lab.appliance.weigh("blue", 7, DOUBLED[7])
     await lab.appliance.steered()
 
     async def gone_over():
@@ -140,12 +142,12 @@ async def stutter(lab):
 
     took = await until("D is T everywhere", gone_over)
     say(f"every slot has gone over {took:.0f} s after steer")
-    return weights
+    return DOUBLED
 
 
-@begins_with("blue", even(7, 12) | {7: 200})
+@begins_with("blue", DOUBLED)
 async def rekey(lab):
     """The hash key is rotated, and the tables get another number of slots."""
     await lab.appliance.spread(32_771)
     await lab.appliance.steered()
-    return even(7, 12) | {7: 200}
+    return DOUBLED
